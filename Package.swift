@@ -1,0 +1,56 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+    name: "terrine",
+    products: [.executable(name: "terrine", targets: ["terrine"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // System libraries: module maps (and inline wrappers for what Swift cannot import), nothing else.
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+
+        .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(
+            name: "ChunkStore",
+            dependencies: [
+                "CZstd", "Linux",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ], swiftSettings: strict),
+        .target(name: "Images", dependencies: ["ChunkStore", "Linux"], swiftSettings: strict),
+        .target(name: "Disks", dependencies: ["ChunkStore", "Images", "Linux", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "Recipes",
+            dependencies: ["Yams", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
+        .target(
+            name: "Machines", dependencies: ["ChunkStore", "Images", "Disks", "Linux", "CLinux"],
+            swiftSettings: strict),
+        .target(
+            name: "Builder", dependencies: ["ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "terrine",
+            dependencies: [
+                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
+
+        .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: strict),
+        .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore"], swiftSettings: strict),
+        .testTarget(name: "ImagesTests", dependencies: ["Images"], swiftSettings: strict),
+        .testTarget(name: "DisksTests", dependencies: ["Disks"], swiftSettings: strict),
+        .testTarget(
+            name: "RecipesTests", dependencies: ["Recipes"], exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(name: "MachinesTests", dependencies: ["Machines"], swiftSettings: strict),
+        .testTarget(name: "BuilderTests", dependencies: ["Builder"], swiftSettings: strict),
+        .testTarget(name: "EndToEnd", dependencies: ["Linux"], path: "Tests/EndToEnd", swiftSettings: strict),
+    ]
+)
