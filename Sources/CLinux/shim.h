@@ -2,25 +2,25 @@
 // Inline wrappers only; whoever owns a pointer or a descriptor is Swift.
 #ifndef TERRINE_CLINUX_H
 #define TERRINE_CLINUX_H
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// No _GNU_SOURCE: with it glibc's own structures differ from those that Swift's Glibc module was made with. What it would declare goes through
+// clinux_syscall6.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/fuse.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
-#include <sched.h>
-#include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/types.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+extern int pipe2(int ends[2], int flags);
 
 static inline long clinux_syscall6(long n, long a, long b, long c, long d, long e, long f) {
     return syscall(n, a, b, c, d, e, f);

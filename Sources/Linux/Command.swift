@@ -64,7 +64,12 @@ public struct Command: Sendable {
         let envp = environment.map { $0.map { strdup($0) } + [nil] }
         defer { for pointer in envp ?? [] { free(pointer) } }
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, program, &actions, &attributes, argv, envp ?? environ)
+        let code =
+            if let envp {
+                posix_spawnp(&pid, program, &actions, &attributes, argv, envp)
+            } else {
+                posix_spawnp(&pid, program, &actions, &attributes, argv, environ)
+            }
         if code != 0 { throw LinuxError("run", program, code: code) }
         return pid
     }

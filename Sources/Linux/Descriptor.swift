@@ -23,7 +23,7 @@ public final class Descriptor: Sendable {
         var done = 0
         while done < bytes.count {
             done += try check("write", "descriptor \(raw)") {
-                pwrite(raw, bytes.baseAddress.map { $0 + done }, bytes.count - done, offset + Int64(done))
+                pwrite(raw, bytes.baseAddress.map { $0 + done }, bytes.count - done, Int(offset) + done)
             }
         }
     }
@@ -33,7 +33,7 @@ public final class Descriptor: Sendable {
         var done = 0
         while done < buffer.count {
             let count = try check("read", "descriptor \(raw)") {
-                pread(raw, buffer.baseAddress.map { $0 + done }, buffer.count - done, offset + Int64(done))
+                pread(raw, buffer.baseAddress.map { $0 + done }, buffer.count - done, Int(offset) + done)
             }
             if count == 0 { break }
             done += count
