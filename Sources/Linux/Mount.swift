@@ -1,0 +1,68 @@
+import CLinux
+import Glibc
+
+/// What a mount may and may not do.
+public struct MountFlags: OptionSet, Sendable {
+    public let rawValue: UInt
+    public init(rawValue: UInt) { self.rawValue = rawValue }
+    public static let readOnly = MountFlags(rawValue: 1)
+    public static let noSetUID = MountFlags(rawValue: 2)
+    public static let noDevices = MountFlags(rawValue: 4)
+    public static let noExecution = MountFlags(rawValue: 8)
+    public static let remount = MountFlags(rawValue: 32)
+    public static let noAccessTime = MountFlags(rawValue: 1024)
+    public static let bind = MountFlags(rawValue: 4096)
+    public static let recursive = MountFlags(rawValue: 16384)
+    public static let isPrivate = MountFlags(rawValue: 1 << 18)
+}
+
+/// Mounts `source` of `type` at `target`.
+public func mount(_ source: String, at target: String, type: String?, _ flags: MountFlags = [], options: String = "") throws {
+    try check("mount \(source) at", target) { Glibc.mount(source, target, type, flags.rawValue, options) }
+}
+
+/// Unmounts what is at `target`; `lazily`: when nobody uses it any more.
+public func unmount(_ target: String, lazily: Bool = false) throws {
+    try check("unmount", target) { umount2(target, lazily ? Int32(MNT_DETACH) : 0) }
+}
+
+/// Gives this process a mount namespace of its own, from which nothing spreads to the host and in which nothing appears later.
+///
+/// Must run before the process starts a second thread.
+public func enterPrivateMountNamespace() throws {
+    try check("unshare", "the mount namespace") { clinux_syscall6(Int(SYS_unshare), 0x0002_0000, 0, 0, 0, 0, 0) }
+    try mount("none", at: "/", type: nil, [.recursive, .isPrivate])
+}
+
+/// Mounts the tree at `source` at `target` as well, with file owners mapped through `userNamespace`.
+///
+/// Source: mount_setattr(2), MOUNT_ATTR_IDMAP.
+public func mountMapped(_ source: String, at target: String, userNamespace: Descriptor) throws {
+    let openTreeClone = 1
+    let cloexec = Int(O_CLOEXEC)
+    let emptyPath = 0x1000
+    let raw = try source.withCString { path in
+        try check("open the tree at", source) {
+            clinux_syscall6(Int(SYS_open_tree), Int(AT_FDCWD), Int(bitPattern: path), openTreeClone | cloexec, 0, 0, 0)
+        }
+    }
+    let tree = Descriptor(owning: Int32(raw))
+    var attributes = mount_attr(attr_set: UInt64(MOUNT_ATTR_IDMAP), attr_clr: 0, propagation: 0, userns_fd: UInt64(userNamespace.raw))
+    let empty: [CChar] = [0]
+    try empty.withUnsafeBufferPointer { none in
+        _ = try check("map the owners of", source) {
+            withUnsafeMutablePointer(to: &attributes) {
+                clinux_syscall6(
+                    Int(SYS_mount_setattr), Int(tree.raw), Int(bitPattern: none.baseAddress), emptyPath, Int(bitPattern: $0),
+                    MemoryLayout<mount_attr>.size, 0)
+            }
+        }
+        try target.withCString { path in
+            let moveEmptyPath = 4
+            _ = try check("mount at", target) {
+                clinux_syscall6(
+                    Int(SYS_move_mount), Int(tree.raw), Int(bitPattern: none.baseAddress), Int(AT_FDCWD), Int(bitPattern: path), moveEmptyPath, 0)
+            }
+        }
+    }
+}
