@@ -1,0 +1,191 @@
+/// What a repository needs, as its owner wrote it in `terrine.yaml`: checked, with all defaults filled in.
+///
+/// Owns the meaning of the format (`Docs/recipes.md`); knows no machine and no store.
+public struct Recipe: Sendable {
+    public internal(set) var version = 1
+    public internal(set) var name = ""
+    public internal(set) var description: String?
+    public internal(set) var base: Base = .named("")
+    public internal(set) var resources = Resources()
+    public internal(set) var packages = Packages()
+    public internal(set) var files: [FileCopy] = []
+    /// As written; ``environment`` is what processes get.
+    public internal(set) var env: [String: String] = [:]
+    public internal(set) var user: String = "root"
+    public internal(set) var timeout: Duration?
+    public internal(set) var workspace = WorkspaceSpec()
+    public internal(set) var repositories: [Repository] = []
+    public internal(set) var steps: [Step] = []
+    public internal(set) var services: [Service] = []
+    public internal(set) var checks: [Check] = []
+    public internal(set) var ports: [Port] = []
+    public internal(set) var secrets: [Secret] = []
+    public internal(set) var network = Network()
+    public internal(set) var prewarm: Prewarm?
+
+    /// What is accepted, but worth a word; shown by every command that loads the recipe.
+    public internal(set) var warnings: [Diagnostic] = []
+    /// The file as it was named, and its text as it was read.
+    public internal(set) var file = ""
+    public internal(set) var text = ""
+    /// The folder of the recipe, absolute: where its relative paths begin.
+    public internal(set) var folder = ""
+    /// Where each value stands, by dotted path such as `steps.0.inputs.1`.
+    public internal(set) var locations: [String: SourceLocation] = [:]
+
+    /// Where an image begins.
+    public enum Base: Hashable, Sendable {
+        /// `Images/<name>.yaml`, else a local image of that name.
+        case named(String)
+        /// A local image by `name:tag` or `sha256:…`.
+        case image(String)
+        /// `oci:REF`: an image of a registry.
+        case oci(String)
+        /// `oci-layout:PATH[:REF]`: a folder beside the recipe.
+        case ociLayout(path: String, reference: String?)
+        /// `tar:PATH`: a root file system beside the recipe.
+        case tar(path: String)
+
+        /// As it is written in a recipe.
+        public var text: String {
+            switch self {
+            case .named(let name), .image(let name): name
+            case .oci(let reference): "oci:\(reference)"
+            case .ociLayout(let path, let reference): "oci-layout:\(path)" + (reference.map { ":" + $0 } ?? "")
+            case .tar(let path): "tar:\(path)"
+            }
+        }
+    }
+
+    /// What a machine gets by default; nil means the host's own default.
+    public struct Resources: Hashable, Sendable {
+        public internal(set) var cpus: Double?
+        /// Bytes.
+        public internal(set) var memory: Int64?
+        /// Bytes.
+        public internal(set) var disk: Int64?
+    }
+
+    public struct Packages: Hashable, Sendable {
+        public internal(set) var apt: [String] = []
+        public internal(set) var pip: Pip?
+    }
+
+    public struct Pip: Hashable, Sendable {
+        /// Requirement specifiers such as `requests==2.32.3`.
+        public internal(set) var packages: [String] = []
+        /// Files beside the recipe.
+        public internal(set) var requirements: [String] = []
+        /// Absolute, in the machine.
+        public internal(set) var venv = "/opt/venv"
+    }
+
+    public struct FileCopy: Hashable, Sendable {
+        /// A file or a folder beside the recipe.
+        public internal(set) var from: String
+        /// Absolute, in the machine.
+        public internal(set) var to: String
+        /// For files; nil keeps 0755 or 0644 by the execute bit.
+        public internal(set) var mode: UInt32?
+    }
+
+    public struct WorkspaceSpec: Hashable, Sendable {
+        /// In the machine; steps, services and checks run here.
+        public internal(set) var path = "/workspace"
+        /// Beside the recipe.
+        public internal(set) var from = "."
+    }
+
+    public struct Repository: Hashable, Sendable {
+        public internal(set) var url: String
+        public internal(set) var path: String
+        public internal(set) var ref: String
+    }
+
+    public struct Cache: Hashable, Sendable {
+        public internal(set) var name: String
+        /// Other recipes use the same one.
+        public internal(set) var isShared: Bool
+        /// Where it is in the machine: on a tmpfs path, never on the disk.
+        public var path: String { "/dev/terrine/caches/\(name)" }
+    }
+
+    public struct Step: Hashable, Sendable {
+        public internal(set) var name: String
+        public internal(set) var run: String
+        /// Globs from the workspace's root; nil means every file.
+        public internal(set) var inputs: [String]?
+        public internal(set) var caches: [Cache] = []
+        public internal(set) var env: [String: String] = [:]
+        public internal(set) var user: String?
+        public internal(set) var timeout: Duration?
+        public internal(set) var network: NetworkMode?
+    }
+
+    public struct Service: Hashable, Sendable {
+        public enum Restart: String, Sendable, CaseIterable {
+            case never, always
+            case onFailure = "on-failure"
+        }
+
+        public internal(set) var name: String
+        public internal(set) var run: String
+        /// Exits 0 once the service can be used; nil: ready when started.
+        public internal(set) var ready: String?
+        /// How long `ready` may take.
+        public internal(set) var timeout: Duration = .seconds(30)
+        public internal(set) var restart: Restart = .onFailure
+        public internal(set) var user: String?
+        public internal(set) var env: [String: String] = [:]
+        public internal(set) var ports: [Port] = []
+    }
+
+    public struct Check: Hashable, Sendable {
+        public internal(set) var name: String
+        public internal(set) var run: String
+        public internal(set) var exit: Int32 = 0
+        /// Each must be in what the check prints (stdout or stderr).
+        public internal(set) var outputContains: [String] = []
+        public internal(set) var user: String?
+        public internal(set) var timeout: Duration?
+    }
+
+    public struct Port: Hashable, Sendable, CustomStringConvertible {
+        public internal(set) var host: UInt16
+        public internal(set) var machine: UInt16
+        public var description: String { "\(host):\(machine)" }
+    }
+
+    public struct Secret: Hashable, Sendable {
+        public internal(set) var name: String
+        public internal(set) var isRequired = false
+        public internal(set) var hosts: [String] = []
+    }
+
+    public enum NetworkMode: String, Sendable, CaseIterable { case none, open }
+
+    public struct Network: Hashable, Sendable {
+        public internal(set) var build = NetworkMode.open
+        public internal(set) var run = NetworkMode.open
+    }
+
+    public struct Prewarm: Hashable, Sendable {
+        public internal(set) var count: Int
+        public internal(set) var memory = false
+    }
+
+    public static let systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    /// What every process of a machine gets: `env`, and the virtual environment in front of the path.
+    public var environment: [String: String] {
+        var values = ["PATH": Self.systemPath]
+        if let pip = packages.pip {
+            values["VIRTUAL_ENV"] = pip.venv
+            values["PATH"] = "\(pip.venv)/bin:\(Self.systemPath)"
+        }
+        return values.merging(env) { $1 }
+    }
+
+    /// The workspace's folder on this host.
+    public var workspaceFolder: String { HostPath.join(folder, workspace.from) }
+}

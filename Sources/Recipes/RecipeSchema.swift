@@ -1,0 +1,108 @@
+/// What a mapping of the recipe may hold. The decoder reads by it; a key that is not here does not exist.
+struct RecipeSchema: Sendable {
+    struct Key: Sendable {
+        let name: String
+        /// What its value looks like, for a diagnostic.
+        let shape: String
+        var isRequired = false
+    }
+
+    /// "a step", "`resources`": what the mapping is called in a diagnostic.
+    let noun: String
+    let keys: [Key]
+    /// Keys of the design that this version does not have yet.
+    var later: [String: String] = [:]
+
+    var allowed: String { keys.map(\.name).joined(separator: ", ") }
+
+    private static func key(_ name: String, _ shape: String, required: Bool = false) -> Key {
+        Key(name: name, shape: shape, isRequired: required)
+    }
+
+    static let recipe = RecipeSchema(
+        noun: "a recipe",
+        keys: [
+            key("version", "1", required: true), key("name", "a name", required: true),
+            key("description", "text"), key("base", "an image", required: true),
+            key("resources", "{ cpus, memory, disk }"), key("packages", "{ apt, pip }"),
+            key("files", "a list of { from, to, mode }"), key("env", "a mapping of names to values"),
+            key("user", "a user"), key("timeout", "a duration"), key("workspace", "{ path, from }"),
+            key("repositories", "a list of { url, path, ref }"), key("steps", "a list of steps"),
+            key("services", "a list of services"), key("checks", "a list of checks"), key("ports", "a list of ports"),
+            key("secrets", "a list of secrets"), key("network", "{ build, run }"), key("prewarm", "{ count, memory }"),
+        ],
+        later: [
+            "include": "copy the fragment into this file", "extends": "copy the team's recipe into this file",
+            "matrix": "write one recipe for each image", "when": "write one recipe for each architecture",
+            "lock": "pin versions in `packages` (`name=version`, `name==version`)",
+            "variables": "use `--set key=value` on the keys themselves",
+        ])
+
+    static let resources = RecipeSchema(
+        noun: "`resources`", keys: [key("cpus", "a number"), key("memory", "a size"), key("disk", "a size")])
+    static let packages = RecipeSchema(
+        noun: "`packages`", keys: [key("apt", "a list of packages"), key("pip", "a list, or a mapping")],
+        later: Dictionary(
+            uniqueKeysWithValues: ["uv", "poetry", "npm", "yarn", "pnpm", "cargo", "go", "gem", "maven", "composer"]
+                .map { ($0, "install with a step that declares the lock file as its input") }))
+    static let pip = RecipeSchema(
+        noun: "`packages.pip`",
+        keys: [
+            key("requirements", "a file, or a list of files"), key("packages", "a list of requirements"),
+            key("venv", "an absolute path"),
+        ])
+    static let file = RecipeSchema(
+        noun: "an entry of `files`",
+        keys: [
+            key("from", "a path beside the recipe", required: true),
+            key("to", "an absolute path in the machine", required: true), key("mode", "an octal mode"),
+        ])
+    static let workspace = RecipeSchema(
+        noun: "`workspace`", keys: [key("path", "an absolute path in the machine"), key("from", "a folder")])
+    static let repository = RecipeSchema(
+        noun: "an entry of `repositories`",
+        keys: [
+            key("url", "a git URL or a local path", required: true),
+            key("path", "an absolute path in the machine", required: true), key("ref", "a branch, tag or commit"),
+        ], later: ["submodules": "update them in a step", "lfs": "fetch them in a step", "depth": "leave it out"])
+    static let step = RecipeSchema(
+        noun: "a step",
+        keys: [
+            key("name", "a name", required: true), key("run", "a shell script", required: true),
+            key("inputs", "a list of globs"), key("caches", "a list of caches"),
+            key("env", "a mapping of names to values"), key("user", "a user"), key("timeout", "a duration"),
+            key("network", "none or open"),
+        ],
+        later: [
+            "when": "write one recipe for each architecture", "secrets": "secrets in builds come with the policy layer",
+        ])
+    static let cache = RecipeSchema(
+        noun: "a cache", keys: [key("name", "a name", required: true), key("shared", "true or false")])
+    static let service = RecipeSchema(
+        noun: "a service",
+        keys: [
+            key("name", "a name", required: true), key("run", "a shell script", required: true),
+            key("ready", "a shell script"), key("timeout", "a duration"), key("restart", "never, on-failure or always"),
+            key("user", "a user"), key("env", "a mapping of names to values"), key("ports", "a list of ports"),
+        ])
+    static let check = RecipeSchema(
+        noun: "a check",
+        keys: [
+            key("name", "a name"), key("run", "a shell script", required: true), key("expect", "{ exit, output }"),
+            key("user", "a user"), key("timeout", "a duration"),
+        ])
+    static let expect = RecipeSchema(
+        noun: "`expect`", keys: [key("exit", "an exit code"), key("output", "{ contains }")])
+    static let output = RecipeSchema(
+        noun: "`output`", keys: [key("contains", "text, or a list of texts", required: true)])
+    static let secret = RecipeSchema(
+        noun: "a secret",
+        keys: [
+            key("name", "a variable's name", required: true), key("required", "true or false"),
+            key("hosts", "a list of host names"),
+        ])
+    static let network = RecipeSchema(
+        noun: "`network`", keys: [key("build", "none or open"), key("run", "none or open")])
+    static let prewarm = RecipeSchema(
+        noun: "`prewarm`", keys: [key("count", "a number", required: true), key("memory", "true or false")])
+}
