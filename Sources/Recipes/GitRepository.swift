@@ -64,7 +64,8 @@ public struct GitRepository: Sendable {
         var refs: [String: String] = [:]
         let packed = common + "/packed-refs"
         if FileManager.default.fileExists(atPath: packed) {
-            for line in try Self.text(packed).split(separator: "\n") where !line.hasPrefix("#") && !line.hasPrefix("^") {
+            for line in try Self.text(packed).split(separator: "\n") where !line.hasPrefix("#") && !line.hasPrefix("^")
+            {
                 let parts = line.split(separator: " ", maxSplits: 1)
                 if parts.count == 2 { refs[String(parts[1])] = String(parts[0]) }
             }
@@ -97,7 +98,8 @@ public struct GitRepository: Sendable {
             ["refs/heads/", "refs/tags/"].first { name.hasPrefix($0) }.map { String(name.dropFirst($0.count)) }
         }.sorted()
         let near = Spelling.nearest(to: ref, among: known).map { "did you mean `\($0)`?" }
-        throw RecipeError("notFound", "the repository \(root) has no `\(ref)`", fix: near ?? "name a branch, a tag or a commit")
+        throw RecipeError(
+            "notFound", "the repository \(root) has no `\(ref)`", fix: near ?? "name a branch, a tag or a commit")
     }
 
     static func isCommit(_ text: String) -> Bool { text.wholeMatch(of: /[0-9a-f]{40}|[0-9a-f]{64}/) != nil }
@@ -110,7 +112,8 @@ public struct GitRepository: Sendable {
         guard repository.isLocal else { return try remoteCommit(repository) }
         let folder = HostPath.join(recipe.folder, repository.url)
         guard let git = try GitRepository(at: folder) else {
-            throw RecipeError("notARepository", "\(folder) is not a git repository", fix: "`git init` it, or correct the url")
+            throw RecipeError(
+                "notARepository", "\(folder) is not a git repository", fix: "`git init` it, or correct the url")
         }
         return try git.resolve(repository.ref)
     }

@@ -11,7 +11,7 @@ struct GlobPattern: Sendable {
     private let parts: [Part]
 
     init(_ pattern: some StringProtocol) {
-        parts = pattern.split(separator: "/").map { name in
+        parts = pattern.split(separator: "/").filter { $0 != "." }.map { name in
             let bytes = Array(name.utf8)
             if bytes == Array("**".utf8) { return .anything }
             return bytes.contains { "*?[\\".utf8.contains($0) } ? .wild(bytes) : .literal(bytes)
@@ -21,9 +21,13 @@ struct GlobPattern: Sendable {
     /// Why this is no pattern; nil when it is.
     static func problem(_ pattern: String) -> String? {
         if pattern.contains("{") || pattern.contains("}") { return "`{a,b}` is not understood; write two inputs" }
-        let open = pattern.contains("["), close = pattern.contains("]")
+        let open = pattern.contains("[")
+        let close = pattern.contains("]")
         return open != close ? "`[` and `]` do not match" : nil
     }
+
+    /// `.`: the folder itself, so everything in it.
+    var isRoot: Bool { parts.isEmpty }
 
     /// No wildcard in it: the name of one file or folder.
     var isLiteral: Bool {

@@ -37,7 +37,8 @@ enum PackageScripts {
         var install: [String] = []
         install += pip.requirements.map { "-r " + quoted("\(inputFolder)/\($0)") }
         let packages = pip.packages.map(quoted).joined(separator: " ")
-        let command = "\"$venv/bin/python\" -m pip install --no-cache-dir --no-input --disable-pip-version-check --no-compile"
+        let command =
+            "\"$venv/bin/python\" -m pip install --no-cache-dir --no-input --disable-pip-version-check --no-compile"
         var lines: [String] = []
         // Requirements files with hashes make pip want a hash for everything in one call, so plain packages have their own.
         if !install.isEmpty { lines.append("\(command) \(install.joined(separator: " "))") }

@@ -102,7 +102,8 @@ struct PlanMaker {
             if found.contains(String(plain)) { continue }
             guard let bytes = FileManager.default.contents(atPath: HostPath.join(recipe.folder, path)) else {
                 throw RecipeError(
-                    "notFound", "cannot read \(path), which `packages.pip.requirements` needs", fix: "write it, or correct the name")
+                    "notFound", "cannot read \(path), which `packages.pip.requirements` needs",
+                    fix: "write it, or correct the name")
             }
             found.append(String(plain))
             let folder = path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ""
@@ -110,7 +111,8 @@ struct PlanMaker {
                 let inside = HostPath.join(recipe.folder, folder + include)
                 guard HostPath.isInside(inside, recipe.folder) else {
                     throw RecipeError(
-                        "outside", "\(path) includes \(include), outside the recipe's folder", fix: "move it beside the recipe")
+                        "outside", "\(path) includes \(include), outside the recipe's folder",
+                        fix: "move it beside the recipe")
                 }
                 open.append(folder + include)
             }
@@ -126,7 +128,8 @@ struct PlanMaker {
             let source = HostPath.join(recipe.folder, file.from)
             var isFolder: ObjCBool = false
             guard FileManager.default.fileExists(atPath: source, isDirectory: &isFolder) else {
-                throw RecipeError("notFound", "cannot find \(file.from), which `files` names", fix: "write it, or correct the name")
+                throw RecipeError(
+                    "notFound", "cannot find \(file.from), which `files` names", fix: "write it, or correct the name")
             }
             if isFolder.boolValue {
                 // Named outright, so ignore files have no say.
@@ -167,7 +170,9 @@ struct PlanMaker {
         step.script = spec.run
         step.inputs = inputs
         step.caches = spec.caches
-        step.environment = recipe.environment.merging(Self.cacheEnvironment(spec.caches)) { $1 }.merging(spec.env) { $1 }
+        step.environment = recipe.environment.merging(Self.cacheEnvironment(spec.caches)) { $1 }.merging(spec.env) {
+            $1
+        }
         step.user = spec.user ?? recipe.user
         step.timeout = spec.timeout ?? recipe.timeout
         step.network = spec.network ?? recipe.network.build
@@ -194,7 +199,8 @@ struct PlanMaker {
             step.parts["git ref"] = ref
             step.parts["git refs"] = InputHashing.hex(of: CanonicalJSON.object(refs))
             step.clones = [
-                .init(url: workspace.root, localPath: workspace.root, path: recipe.workspace.path, ref: ref, commit: head)
+                .init(
+                    url: workspace.root, localPath: workspace.root, path: recipe.workspace.path, ref: ref, commit: head)
             ]
         }
         return step
@@ -217,7 +223,8 @@ struct PlanMaker {
                     isThere
                         ? "the input `\(glob)` holds no file that .gitignore and .terrineignore let in"
                         : "the input `\(glob)` matches no file of the workspace",
-                    expected: "a file, folder or glob of \(recipe.workspace.from == "." ? "the workspace" : recipe.workspace.from)",
+                    expected:
+                        "a file, folder or glob of \(recipe.workspace.from == "." ? "the workspace" : recipe.workspace.from)",
                     nearest: Spelling.nearest(to: glob, among: names.sorted())))
         }
         return files
@@ -239,7 +246,8 @@ struct PlanMaker {
         let source = HostPath.real(HostPath.join(recipe.folder, path))
         let isExecutable = FileManager.default.isExecutableFile(atPath: source)
         return .init(
-            path: String(HostPath.join("/", path).dropFirst()), kind: .file, mode: mode ?? (isExecutable ? 0o755 : 0o644),
+            path: String(HostPath.join("/", path).dropFirst()), kind: .file,
+            mode: mode ?? (isExecutable ? 0o755 : 0o644),
             source: source, target: target)
     }
 

@@ -48,7 +48,7 @@ extension Recipe {
             do {
                 root = try Override(set).applied(to: root, decoder)
             } catch let error as RecipeDiagnostics {
-                error.diagnostics.forEach { decoder.add($0) }
+                for diagnostic in error.diagnostics { decoder.add(diagnostic) }
             }
         }
         var recipe = decoder.recipe(root)

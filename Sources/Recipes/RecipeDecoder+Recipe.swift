@@ -9,14 +9,14 @@ extension RecipeDecoder {
         recipe.base = base(fields) ?? .named("")
         if let node = fields.node("resources") { recipe.resources = resources(node) }
         if let node = fields.node("packages") { recipe.packages = packages(node) }
-        recipe.files = fields.list("files").compactMap { file($0.node, $0.path) }
+        recipe.files = fields.list("files").map { file($0.node, $0.path) }
         recipe.env = fields.environment("env")
         recipe.user = fields.user("user") ?? "root"
         recipe.timeout = fields.duration("timeout")
         if let node = fields.node("workspace") { recipe.workspace = workspace(node) }
-        recipe.repositories = fields.list("repositories").compactMap { repository($0.node, $0.path) }
+        recipe.repositories = fields.list("repositories").map { repository($0.node, $0.path) }
         recipe.steps = fields.list("steps").compactMap { step($0.node, $0.path) }
-        recipe.services = fields.list("services").compactMap { service($0.node, $0.path) }
+        recipe.services = fields.list("services").map { service($0.node, $0.path) }
         recipe.checks = fields.list("checks").enumerated().compactMap {
             check($0.element.node, $0.element.path, number: $0.offset + 1)
         }
@@ -100,13 +100,13 @@ extension RecipeDecoder {
         }
     }
 
-    private func file(_ node: SourceNode, _ path: String) -> Recipe.FileCopy? {
-        guard let fields = fields(node, .file, path) else { return nil }
+    private func file(_ node: SourceNode, _ path: String) -> Recipe.FileCopy {
+        guard let fields = fields(node, .file, path) else { return Recipe.FileCopy(from: "", to: "") }
         let from = fields.text("from")
         let to = fields.machinePath("to")
         let mode = fields.value("mode", "an octal mode such as \"0644\"") { Quantities.mode($0) }
-        guard let from, let to else { return nil }
-        return Recipe.FileCopy(from: from, to: to, mode: mode)
+        // An entry with a problem keeps its place, so that the others are still checked against their own lines.
+        return Recipe.FileCopy(from: from ?? "", to: to ?? "", mode: mode)
     }
 
     private func workspace(_ node: SourceNode) -> Recipe.WorkspaceSpec {
@@ -117,9 +117,11 @@ extension RecipeDecoder {
         return workspace
     }
 
-    private func repository(_ node: SourceNode, _ path: String) -> Recipe.Repository? {
-        guard let fields = fields(node, .repository, path) else { return nil }
-        let url = fields.value("url", "a git URL (https://, ssh://, git@host:path, file://) or a path beside the recipe") {
+    private func repository(_ node: SourceNode, _ path: String) -> Recipe.Repository {
+        guard let fields = fields(node, .repository, path) else { return Recipe.Repository(url: "", path: "", ref: "") }
+        let url = fields.value(
+            "url", "a git URL (https://, ssh://, git@host:path, file://) or a path beside the recipe"
+        ) {
             $0.contains(where: \.isWhitespace) || $0.hasPrefix("-") ? nil : $0
         }
         if let url, let place = locations["\(path).url"], url.wholeMatch(of: /https?:\/\/[^\/]*@.*/) != nil {
@@ -130,8 +132,7 @@ extension RecipeDecoder {
         let ref = fields.value("ref", "a branch, a tag or a commit") {
             $0.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._\/+-]*/) != nil && !$0.contains("..") ? $0 : nil
         }
-        guard let url, let target = fields.machinePath("path") else { return nil }
-        return Recipe.Repository(url: url, path: target, ref: ref ?? "HEAD")
+        return Recipe.Repository(url: url ?? "", path: fields.machinePath("path") ?? "", ref: ref ?? "HEAD")
     }
 
     private func secret(_ node: SourceNode, _ path: String) -> Recipe.Secret? {

@@ -23,7 +23,8 @@ extension RecipeDecoder {
         for place in places {
             guard let name = names[place] else { continue }
             if let earlier = first[name] {
-                report(place, "a second \(noun) named `\(name)`; the first is on line \(earlier.line)",
+                report(
+                    place, "a second \(noun) named `\(name)`; the first is on line \(earlier.line)",
                     expected: "a name of its own for each \(noun)")
             } else {
                 first[name] = place
@@ -33,14 +34,17 @@ extension RecipeDecoder {
 
     private func checkPorts(of recipe: Recipe) {
         var owners: [UInt16: String] = [:]
-        let all = recipe.ports.enumerated().map { ($0.element, "ports.\($0.offset)") }
+        let all =
+            recipe.ports.enumerated().map { ($0.element, "ports.\($0.offset)") }
             + recipe.services.enumerated().flatMap { index, service in
                 service.ports.enumerated().map { ($0.element, "services.\(index).ports.\($0.offset)") }
             }
-        for (port, path) in all {
+        for (port, path) in all where port.host != 0 {
             if let owner = owners[port.host], let place = locations[path] {
-                report(place, "the host's port \(port.host) is already taken by `\(owner)`",
-                    expected: "another host port, such as \"\(port.host == .max ? 1024 : port.host + 1):\(port.machine)\"")
+                report(
+                    place, "the host's port \(port.host) is already taken by `\(owner)`",
+                    expected:
+                        "another host port, such as \"\(port.host == .max ? 1024 : port.host + 1):\(port.machine)\"")
             }
             owners[port.host] = path
         }
@@ -48,22 +52,27 @@ extension RecipeDecoder {
 
     private func checkPaths(of recipe: Recipe) {
         let workspace = recipe.workspace.path
-        for (index, repository) in recipe.repositories.enumerated() {
+        for (index, repository) in recipe.repositories.enumerated() where !repository.path.isEmpty {
             guard let place = locations["repositories.\(index).path"] else { continue }
             if HostPath.isInside(workspace, repository.path) {
-                report(place, "`\(repository.path)` would cover the workspace at \(workspace)",
+                report(
+                    place, "`\(repository.path)` would cover the workspace at \(workspace)",
                     expected: "a folder inside the workspace or apart from it")
             }
             for other in recipe.repositories[..<index]
-            where HostPath.isInside(repository.path, other.path) || HostPath.isInside(other.path, repository.path) {
-                report(place, "`\(repository.path)` and `\(other.path)` of another repository overlap",
+            where !other.path.isEmpty
+                && (HostPath.isInside(repository.path, other.path) || HostPath.isInside(other.path, repository.path))
+            {
+                report(
+                    place, "`\(repository.path)` and `\(other.path)` of another repository overlap",
                     expected: "a folder of its own for each repository")
             }
         }
-        for (index, file) in recipe.files.enumerated() {
+        for (index, file) in recipe.files.enumerated() where !file.to.isEmpty {
             guard let place = locations["files.\(index).to"] else { continue }
             if HostPath.isInside(file.to, workspace) {
-                report(place, "`\(file.to)` is in the workspace, whose files come from \(recipe.workspace.from)",
+                report(
+                    place, "`\(file.to)` is in the workspace, whose files come from \(recipe.workspace.from)",
                     expected: "a path outside \(workspace)")
             }
             if recipe.files[..<index].contains(where: { $0.to == file.to }) {
@@ -75,7 +84,8 @@ extension RecipeDecoder {
     private func checkNetwork(of recipe: Recipe) {
         guard recipe.network.build == .none, let place = locations["network.build"] else { return }
         if !recipe.packages.apt.isEmpty || recipe.packages.pip != nil {
-            report(place, "`network.build: none` leaves `packages` without their registries",
+            report(
+                place, "`network.build: none` leaves `packages` without their registries",
                 expected: "open, with `network: none` on the steps that must not have it")
         }
     }
@@ -84,7 +94,7 @@ extension RecipeDecoder {
 
     private func checkFiles(of recipe: Recipe) {
         checkWorkspaceFolder(of: recipe)
-        for (index, file) in recipe.files.enumerated() {
+        for (index, file) in recipe.files.enumerated() where !file.from.isEmpty {
             checkHostPath(file.from, "files.\(index).from", recipe, .any)
         }
         for file in recipe.packages.pip?.requirements ?? [] {
@@ -97,12 +107,15 @@ extension RecipeDecoder {
         case .ociLayout(let path, _): checkHostPath(path, "base", recipe, .folder)
         default: break
         }
-        for (index, repository) in recipe.repositories.enumerated() where repository.isLocal {
+        for (index, repository) in recipe.repositories.enumerated()
+        where repository.isLocal && !repository.url.isEmpty {
             let place = locations["repositories.\(index).url"]
             let folder = HostPath.join(recipe.folder, repository.url)
             if !FileManager.default.fileExists(atPath: folder), let place {
-                report(place, "there is no repository at `\(repository.url)` (\(folder))",
-                    expected: "a git repository beside this one, or a URL", nearest: nearestFile(repository.url, recipe))
+                report(
+                    place, "there is no repository at `\(repository.url)` (\(folder))",
+                    expected: "a git repository beside this one, or a URL", nearest: nearestFile(repository.url, recipe)
+                )
             }
         }
     }
@@ -116,10 +129,14 @@ extension RecipeDecoder {
         }
         var isFolder: ObjCBool = false
         if !FileManager.default.fileExists(atPath: recipe.workspaceFolder, isDirectory: &isFolder) {
-            report(place, "`workspace.from` names `\(from)`, which is not there", expected: "a folder, relative to the recipe",
+            report(
+                place, "`workspace.from` names `\(from)`, which is not there",
+                expected: "a folder, relative to the recipe",
                 nearest: nearestFile(from, recipe))
         } else if !isFolder.boolValue {
-            report(place, "`workspace.from` names `\(from)`, which is a file", expected: "a folder, relative to the recipe")
+            report(
+                place, "`workspace.from` names `\(from)`, which is a file", expected: "a folder, relative to the recipe"
+            )
         }
     }
 
@@ -140,15 +157,18 @@ extension RecipeDecoder {
         }
         var isFolder: ObjCBool = false
         if !FileManager.default.fileExists(atPath: full, isDirectory: &isFolder) {
-            report(place, "`\(key)` names `\(path)`, which is not there", expected: expected,
+            report(
+                place, "`\(key)` names `\(path)`, which is not there", expected: expected,
                 nearest: nearestFile(path, recipe))
         } else if !HostPath.isInside(HostPath.real(full), HostPath.real(recipe.folder)),
             !HostPath.isInside(HostPath.real(full), HostPath.real(recipe.workspaceFolder))
         {
-            report(place, "`\(key)` names `\(path)`, a link that leads outside the recipe's folder and the workspace",
+            report(
+                place, "`\(key)` names `\(path)`, a link that leads outside the recipe's folder and the workspace",
                 expected: expected)
         } else if kind != .any, isFolder.boolValue != (kind == .folder) {
-            report(place, "`\(key)` names `\(path)`, which is \(isFolder.boolValue ? "a folder" : "a file")",
+            report(
+                place, "`\(key)` names `\(path)`, which is \(isFolder.boolValue ? "a folder" : "a file")",
                 expected: expected)
         }
     }

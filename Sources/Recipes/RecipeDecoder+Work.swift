@@ -10,11 +10,14 @@ extension RecipeDecoder {
             unique(globs, "\(path).inputs", "input")
             step.inputs = globs
         }
-        step.caches = fields.list("caches").compactMap { cache($0.node, $0.path) }
-        for (index, cache) in step.caches.enumerated() where step.caches[..<index].contains(where: { $0.name == cache.name }) {
-            if let place = locations["\(path).caches.\(index)"] {
-                report(place, "the cache `\(cache.name)` stands twice in this step")
+        for item in fields.list("caches") {
+            guard let cache = cache(item.node, item.path) else { continue }
+            if step.caches.contains(where: { $0.name == cache.name }) {
+                report(
+                    item.node.location, "the cache `\(cache.name)` stands twice in this step",
+                    expected: "each cache once")
             }
+            step.caches.append(cache)
         }
         step.env = fields.environment("env")
         step.user = fields.user("user")
@@ -54,8 +57,8 @@ extension RecipeDecoder {
         return fields.name("name").map { Recipe.Cache(name: $0, isShared: shared) }
     }
 
-    func service(_ node: SourceNode, _ path: String) -> Recipe.Service? {
-        guard let fields = fields(node, .service, path) else { return nil }
+    func service(_ node: SourceNode, _ path: String) -> Recipe.Service {
+        guard let fields = fields(node, .service, path) else { return Recipe.Service(name: "", run: "") }
         let name = fields.name("name")
         let run = fields.text("run")
         var service = Recipe.Service(name: name ?? "", run: run ?? "", ready: fields.text("ready"))
@@ -69,7 +72,7 @@ extension RecipeDecoder {
         service.user = fields.user("user")
         service.env = fields.environment("env")
         service.ports = ports(fields)
-        return name == nil || run == nil ? nil : service
+        return service
     }
 
     func check(_ node: SourceNode, _ path: String, number: Int) -> Recipe.Check? {
@@ -77,9 +80,10 @@ extension RecipeDecoder {
         let run = fields.text("run")
         var check = Recipe.Check(name: fields.title("name") ?? "check \(number)", run: run ?? "")
         if let node = fields.node("expect"), let expect = self.fields(node, .expect, "\(path).expect") {
-            check.exit = expect.value("exit", "an exit code from 0 to 255") {
-                Int32($0).flatMap { (0...255).contains($0) ? $0 : nil }
-            } ?? 0
+            check.exit =
+                expect.value("exit", "an exit code from 0 to 255") {
+                    Int32($0).flatMap { (0...255).contains($0) ? $0 : nil }
+                } ?? 0
             if let node = expect.node("output"), let output = self.fields(node, .output, "\(path).expect.output"),
                 let contains = output.node("contains")
             {
@@ -93,13 +97,16 @@ extension RecipeDecoder {
     }
 
     func ports(_ fields: Fields) -> [Recipe.Port] {
-        fields.list("ports").compactMap { item in
-            value(item.node, item.path, expected: "\"HOST:MACHINE\" or one number, each from 1 to 65535") { text in
+        fields.list("ports").map { item in
+            let port: Recipe.Port? = value(
+                item.node, item.path, expected: "\"HOST:MACHINE\" or one number, each from 1 to 65535"
+            ) { text in
                 let numbers = text.split(separator: ":", omittingEmptySubsequences: false)
                     .map { $0.allSatisfy { $0.isASCII && $0.isNumber } ? UInt16($0) ?? 0 : 0 }
                 guard (1...2).contains(numbers.count), !numbers.contains(0) else { return nil }
                 return Recipe.Port(host: numbers[0], machine: numbers[numbers.count - 1])
             }
+            return port ?? Recipe.Port(host: 0, machine: 0)
         }
     }
 }

@@ -104,7 +104,9 @@ final class RecipeDecoder {
     ) -> T? {
         guard let text = text(node, path, expected: expected) else { return nil }
         if let value = read(text) { return value }
-        report(node.location, "`\(path)` is \(node.found)", expected: expected, nearest: nearest(text))
+        report(
+            node.location, "`\(path)` is \(node.found)", expected: expected,
+            nearest: nearest(text).flatMap { $0 == text ? nil : $0 })
         return nil
     }
 

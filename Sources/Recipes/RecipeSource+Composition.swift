@@ -93,9 +93,11 @@ extension RecipeSource {
         case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
             .composer(let context, let problem, let mark, _):
             if problem.contains("found another document") {
-                return failure(mark.line, mark.column, "a second YAML document begins here", expected: "one recipe a file")
+                return failure(
+                    mark.line, mark.column, "a second YAML document begins here", expected: "one recipe a file")
             }
-            let lead = context.map { $0.text + ": " } ?? ""
+            let lead =
+                context.map { $0.text + ($0.mark.line == mark.line ? ": " : " (from line \($0.mark.line)): ") } ?? ""
             return failure(
                 mark.line, mark.column, "this is not YAML: \(lead)\(problem)", expected: Self.hint(problem))
         case .reader(let problem, _, _, _):

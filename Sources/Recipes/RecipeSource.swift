@@ -43,7 +43,8 @@ struct RecipeSource {
         }
         if let position = text.unicodeScalars.firstIndex(where: { Self.marks.contains($0.value) }) {
             let before = text.unicodeScalars[..<position].split(separator: "\n", omittingEmptySubsequences: false)
-            throw failure(before.count, (before.last?.count ?? 0) + 1, "private characters (U+F000 to U+F8FF) are not allowed")
+            throw failure(
+                before.count, (before.last?.count ?? 0) + 1, "private characters (U+F000 to U+F8FF) are not allowed")
         }
         guard let node = try composed() else {
             throw failure(1, 1, "the file is empty", expected: "a recipe: `version: 1`, `name:`, `base:` and more")

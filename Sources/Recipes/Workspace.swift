@@ -43,19 +43,21 @@ public final class Workspace: Sendable {
     ///
     /// - Returns: the files, and the indices of globs that match nothing.
     public func select(_ globs: [String]) throws -> (files: [WorkspaceFile], unmatched: [Int]) {
-        let patterns = globs.map { (glob: GlobPattern($0.hasPrefix("!") ? $0.dropFirst() : $0[...]), isNegated: $0.hasPrefix("!")) }
+        let patterns = globs.map {
+            (glob: GlobPattern($0.hasPrefix("!") ? $0.dropFirst() : $0[...]), isNegated: $0.hasPrefix("!"))
+        }
         var isMatched = Array(repeating: false, count: globs.count)
         let files = try files().filter { file in
             let names = file.path.split(separator: "/").map { Array($0.utf8) }
             var isIn = false
-            for (index, pattern) in patterns.enumerated() where pattern.glob.selects(names) {
+            for (index, pattern) in patterns.enumerated() {
+                guard pattern.glob.isRoot || pattern.glob.selects(names) else { continue }
                 isMatched[index] = true
                 isIn = !pattern.isNegated
             }
             return isIn
         }
-        // `.` alone is the whole workspace; an exclusion that excludes nothing is no mistake worth stopping for.
-        if globs.contains(where: { $0 == "." || $0 == "./" }) { return (try self.files(), []) }
+        // An exclusion that excludes nothing is no mistake worth stopping for.
         return (files, isMatched.indices.filter { !isMatched[$0] && !patterns[$0].isNegated })
     }
 }
