@@ -27,6 +27,8 @@ enum PackageScripts {
         rm -rf /var/lib/dpkg/*-old /var/cache/ldconfig/aux-cache /var/cache/fontconfig/* /var/cache/man/*
         rm -rf /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/log/fontconfig.log
         find /tmp /var/tmp -mindepth 1 -delete 2>/dev/null || true
+        # A machine gets its own identity when it starts.
+        if [ -s /etc/machine-id ]; then : > /etc/machine-id; fi
         # Bytecode holds the times of its sources.
         find /usr/lib/python3 /usr/lib/python3.* /usr/share -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 

@@ -114,8 +114,8 @@ final class RecipeDecoder {
     where T.RawValue == String {
         let names = T.allCases.map(\.rawValue)
         return value(
-            node, path, expected: names.joined(separator: ", "), nearest: { Spelling.nearest(to: $0, among: names) }
-        ) { T(rawValue: $0) }
+            node, path, expected: names.joined(separator: ", "), nearest: { Spelling.nearest(to: $0, among: names) },
+            { T(rawValue: $0) })
     }
 }
 
@@ -177,8 +177,8 @@ struct Fields {
             nearest: { text in
                 let near = text.trimmed.lowercased().replacing(" ", with: "-")
                 return Quantities.isName(near) && near != text ? near : nil
-            }
-        ) { Quantities.isName($0) ? $0 : nil }
+            },
+            { Quantities.isName($0) ? $0 : nil })
     }
 
     func title(_ key: String) -> String? {
