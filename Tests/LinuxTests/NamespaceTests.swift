@@ -54,9 +54,10 @@ struct NamespaceTests {
 
     @Test("bytes and descriptors cross a socket, on a path of any length")
     func socket() throws {
-        let folder = NSTemporaryDirectory() + "terrine-\(UUID().uuidString)/" + String(repeating: "long", count: 30)
+        let root = NSTemporaryDirectory() + "terrine-\(UUID().uuidString)"
+        let folder = root + "/" + String(repeating: "long", count: 30)
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        defer { try? FileManager.default.removeItem(atPath: root) }
         let path = folder + "/control.sock"
         let server = try UnixSocket.listen(at: path)
         let client = try UnixSocket.connect(to: path)
