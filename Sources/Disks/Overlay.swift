@@ -1,0 +1,178 @@
+import CLinux
+import Foundation
+import Glibc
+import Linux
+import Synchronization
+
+/// What was written to a disk, in 4 KiB blocks: a sparse file `data` and the state of each block.
+///
+/// - A write is in the data file **before** the block's state changes, so it may be repeated by the next process at any point.
+/// - The *live* state is in shared memory that the caller may keep across the death of this process; a process that opens the overlay with
+///   it goes on where the other stopped. The *durable* state is the file `state`, written at each flush after the data: when the host dies,
+///   all that was flushed is there, and each other block is as it was before or after one of its writes.
+///
+/// One process has it open at a time, and a ``Disk`` is its only writer; a disk's range lock keeps two writers out of one block.
+public final class Overlay: Sendable {
+    public let folder: String
+    /// The disk's size in bytes.
+    public let size: Int64
+
+    let states: OverlayStates
+    let stateFile: OverlayStateFile
+    private let data: Descriptor
+    private let dataPath: String
+    private let gate = FlushGate()
+    private let hasUnsynced: Atomic<Bool>
+    private let isNew: Atomic<Bool>
+    /// A data sync that failed: the kernel has dropped what it could not write, so no later sync may claim success.
+    private let lostWrite = Mutex<LinuxError?>(nil)
+    let frozen = Atomic<Bool>(false)
+
+    /// The folder's name, which is the overlay's.
+    public var id: String { (folder as NSString).lastPathComponent }
+    /// Bytes in its data file.
+    public var dirtyBytes: Int64 { Int64(states.dataBlocks) * Int64(DiskUnit.block) }
+
+    private init(_ folder: String, _ data: Descriptor, _ stateFile: OverlayStateFile, _ states: OverlayStates, isNew: Bool) {
+        self.folder = folder
+        self.data = data
+        self.stateFile = stateFile
+        self.states = states
+        self.isNew = Atomic(isNew)
+        // Another process may have written what is not yet synced.
+        hasUnsynced = Atomic(true)
+        size = stateFile.diskSize
+        dataPath = folder + "/data"
+    }
+
+    /// Makes an empty overlay in `folder`, which must not hold one yet.
+    ///
+    /// It is durable after the first flush, of which every seal is one; a host that dies before leaves nothing to open.
+    /// - Parameter liveState: an empty memfd or tmpfs file that lives as long as the machine; `nil` = live state dies with this process.
+    public static func create(in folder: String, size: Int64, liveState: Descriptor? = nil) throws -> Overlay {
+        guard size > 0, size <= 1 << 50 else { throw DiskError("invalid", "a disk cannot have \(size) bytes", fix: "give it a size from 1 byte to 1 PiB") }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let data = try Descriptor(folder + "/data", O_RDWR | O_CREAT | O_EXCL)
+        try check("grow", folder + "/data") { ftruncate(data.raw, off_t(DiskUnit.roundUp(size))) }
+        let file = try OverlayStateFile(creating: folder + "/state", diskSize: size)
+        try file.claim(folder, shared: false)
+        let states = try OverlayStates(diskSize: size, identity: file.identity, live: liveState)
+        guard !states.resumed else { throw DiskError("foreignState", "the live state for \(folder) is not empty", fix: "hand over an empty descriptor") }
+        states.markReady()
+        return Overlay(folder, data, file, states, isNew: true)
+    }
+
+    /// Opens the overlay in `folder` for writing, with its live state if there is one, else as it was last flushed.
+    public static func open(_ folder: String, liveState: Descriptor? = nil) throws -> Overlay {
+        let (overlay, sealed) = try openAny(folder, liveState: liveState, sealing: false)
+        if sealed { throw DiskError("sealed", "the overlay \(folder) is sealed", fix: "open it as a sealed overlay, with a new overlay on top") }
+        return overlay
+    }
+
+    static func openAny(_ folder: String, liveState: Descriptor?, sealing: Bool) throws -> (Overlay, sealed: Bool) {
+        let dataPath = folder + "/data"
+        let file = try OverlayStateFile(opening: folder + "/state")
+        try file.claim(folder, shared: sealing)
+        let data = try Descriptor(dataPath, O_RDWR)
+        guard try check("seek", dataPath, { lseek(data.raw, 0, SEEK_END) }) == DiskUnit.roundUp(file.diskSize) else {
+            throw DiskError("corrupt", "\(dataPath) has another size than its state says", fix: "go back to the last checkpoint")
+        }
+        let states = try OverlayStates(diskSize: file.diskSize, identity: file.identity, live: liveState)
+        if states.resumed {
+            // Which pages the last process had changed since its last flush died with it: compare.
+            var durable = Set<Int>()
+            var copy = [UInt8](repeating: 0, count: OverlayStates.pageBytes)
+            try copy.withUnsafeMutableBytes { copy in
+                guard let words = copy.baseAddress else { return }
+                try file.load { page, saved in
+                    durable.insert(page)
+                    states.copyPage(page, to: words)
+                    if memcmp(words, saved, copy.count) != 0 { states.markDirty(page) }
+                }
+            }
+            for page in 0..<states.pageCount where states.isTouched(page) && !durable.contains(page) { states.markDirty(page) }
+        } else {
+            try file.load(states.loadPage)
+            states.markReady()
+        }
+        let overlay = Overlay(folder, data, file, states, isNew: true)
+        return (overlay, try file.isSealed())
+    }
+
+    /// Reads blocks in state `data`.
+    func readData(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
+        guard let base = buffer.baseAddress else { return }
+        var done = 0
+        while done < buffer.count {
+            let count = try check("read", dataPath) { pread(data.raw, base + done, buffer.count - done, off_t(offset) + done) }
+            if count == 0 { throw DiskError("corrupt", "\(dataPath) ends before block \((offset + Int64(done)) >> DiskUnit.blockShift)", fix: "go back to the last checkpoint") }
+            done += count
+        }
+    }
+
+    /// Writes whole blocks (less only at the disk's end, or over blocks that are in state `data`).
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
+        guard let base = bytes.baseAddress else { return }
+        try requireWritable()
+        var done = 0
+        while done < bytes.count {
+            done += try check("write", dataPath) { pwrite(data.raw, base + done, bytes.count - done, off_t(offset) + done) }
+        }
+        hasUnsynced.store(true, ordering: .sequentiallyConsistent)
+        states.set(.data, from: Int(offset >> DiskUnit.blockShift), to: DiskUnit.blocks(offset + Int64(bytes.count)))
+    }
+
+    /// Makes whole blocks zero, and gives back what they took.
+    func zero(_ blocks: Range<Int>) throws {
+        try requireWritable()
+        var block = blocks.lowerBound
+        while block < blocks.upperBound {
+            let (state, end) = states.run(from: block, to: blocks.upperBound)
+            if state == .data { try punch(block..<end) }
+            states.set(.zero, from: block, to: end)
+            block = end
+        }
+    }
+
+    private func punch(_ blocks: Range<Int>) throws {
+        let keepSizePunchHole = 1 | 2
+        do {
+            try check("punch a hole in", dataPath) {
+                clinux_syscall6(
+                    Int(SYS_fallocate), Int(data.raw), keepSizePunchHole, blocks.lowerBound * DiskUnit.block, blocks.count * DiskUnit.block, 0, 0)
+            }
+        } catch {
+            // A filesystem without holes keeps the bytes; the state alone says what is read.
+            if error.code != EOPNOTSUPP { throw error }
+        }
+        hasUnsynced.store(true, ordering: .sequentiallyConsistent)
+    }
+
+    private func requireWritable() throws {
+        if frozen.load(ordering: .acquiring) { throw DiskError("sealed", "the overlay \(folder) is sealed and takes no more writes") }
+    }
+
+    /// Makes all durable that was written before the call; one run serves all who wait for it.
+    func flush() throws {
+        try gate.run {
+            try stateFile.commit(states, syncData: syncData)
+            if isNew.load(ordering: .relaxed) {
+                try stateFile.sync()
+                try syncFolder(folder)
+                try syncFolder((folder as NSString).deletingLastPathComponent)
+                isNew.store(false, ordering: .relaxed)
+            }
+        }
+    }
+
+    private func syncData() throws {
+        if let failure = lostWrite.withLock({ $0 }) { throw failure }
+        guard hasUnsynced.exchange(false, ordering: .sequentiallyConsistent) else { return }
+        do {
+            try check("sync", dataPath) { fdatasync(data.raw) }
+        } catch {
+            lostWrite.withLock { $0 = error }
+            throw error
+        }
+    }
+}
