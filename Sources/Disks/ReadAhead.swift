@@ -19,7 +19,7 @@ final class ReadAhead: Sendable {
     private let end: UInt64
     // Guarded by `monitor`.
     private nonisolated(unsafe) var streams = [Stream](repeating: Stream(), count: 4)
-    private nonisolated(unsafe) var queue: [(chunks: Range<UInt64>, source: any ChunkSource)] = []
+    private nonisolated(unsafe) var queue: [(chunks: Range<UInt64>, source: any ChunkSource, stream: Int)] = []
     private nonisolated(unsafe) var clock: UInt64 = 0
     private nonisolated(unsafe) var started = false
     private nonisolated(unsafe) var stopped = false
@@ -32,11 +32,12 @@ final class ReadAhead: Sendable {
         defer { monitor.unlock() }
         clock += 1
         guard
-            let index = streams.firstIndex(where: {
-                $0.used > 0 && chunks.lowerBound <= $0.next + Self.slack && chunks.upperBound + Self.slack >= $0.next
-            })
+            let index = streams.indices.filter({
+                streams[$0].used > 0 && chunks.lowerBound <= streams[$0].next + Self.slack && chunks.upperBound + Self.slack >= streams[$0].next
+            }).max(by: { streams[$0].used < streams[$1].used })
         else {
             let oldest = streams.indices.min { streams[$0].used < streams[$1].used } ?? 0
+            queue.removeAll { $0.stream == oldest }
             streams[oldest] = Stream(next: chunks.upperBound, length: 0, fetched: chunks.upperBound, used: clock)
             return
         }
@@ -49,9 +50,14 @@ final class ReadAhead: Sendable {
         let first = max(streams[index].fetched, chunks.upperBound)
         let last = min(end, chunks.upperBound + window)
         // In pieces of half a window, so that the thread is not woken for every read.
-        guard last > first, last - first >= min(window / 2, end - first), queue.count < 8 else { return }
+        guard last > first, last - first >= min(window / 2, end - first) else { return }
         streams[index].fetched = last
-        queue.append((first..<last, source))
+        if let waiting = queue.firstIndex(where: { $0.stream == index }) {
+            // The reader was faster: what it has passed is not worth fetching any more.
+            queue[waiting] = (max(queue[waiting].chunks.lowerBound, chunks.upperBound)..<last, source, index)
+        } else {
+            queue.append((first..<last, source, index))
+        }
         if !started {
             started = true
             // Without its thread the disk is only slower.
