@@ -85,8 +85,9 @@ public final class Disk: BlockBackend {
     /// Writers wait only for the swap, whatever was written. The caller has flushed, or this takes as long as a flush, before the swap. If
     /// it fails before the swap nothing has changed; if recording the seal fails after it, the disk goes on in `next`, ``sealed`` has the
     /// overlay, and its next flush makes the content durable.
+    /// - Parameter recording: false leaves ``SealedOverlay/record()`` to the caller, who has a pause to end first.
     @discardableResult
-    public func seal(next: Overlay) throws -> SealedOverlay {
+    public func seal(next: Overlay, recording: Bool = true) throws -> SealedOverlay {
         guard next.size == size, next.states.isEmpty else {
             throw DiskError("invalid", "the overlay \(next.folder) cannot follow on a disk of \(size) bytes", fix: "create an empty one of the same size")
         }
@@ -101,7 +102,7 @@ public final class Disk: BlockBackend {
                 return sealed
             }
         }
-        try sealed.record()
+        if recording { try sealed.record() }
         return sealed
     }
 

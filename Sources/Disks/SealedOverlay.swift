@@ -44,7 +44,7 @@ public final class SealedOverlay: Sendable {
     }
 
     /// Makes content and seal durable.
-    func record() throws {
+    public func record() throws {
         try recording.withLock { _ in
             if isDurable { return }
             try overlay.flush()

@@ -28,35 +28,48 @@ public func unmount(_ target: String, lazily: Bool = false) throws {
 
 /// Gives this process a mount namespace of its own, from which nothing spreads to the host and in which nothing appears later.
 ///
-/// Must run before the process starts a second thread.
+/// Must run before the process starts a second thread. In a chroot, whose `/` need not be a mount point, the tree below it becomes a mount of its
+/// own and this process's root: an OCI runtime can pivot away from a mount point only.
 public func enterPrivateMountNamespace() throws {
     try check("unshare", "the mount namespace") { clinux_syscall6(Int(SYS_unshare), 0x0002_0000, 0, 0, 0, 0, 0) }
-    try mount("none", at: "/", type: nil, [.recursive, .isPrivate])
+    do {
+        try mount("none", at: "/", type: nil, [.recursive, .isPrivate])
+    } catch let error as LinuxError where error.code == EINVAL {
+        let cloneTree = 1
+        let recursive = 0x8000
+        let tree = try openTree("/", cloneTree | recursive | Int(O_CLOEXEC))
+        try setMount(tree, mount_attr(attr_set: 0, attr_clr: 0, propagation: UInt64(MountFlags.isPrivate.rawValue), userns_fd: 0), recursive, "/")
+        try moveMount(tree, to: "/")
+        try check("change to", "/") { fchdir(tree.raw) }
+        try check("change the root to", "/") { chroot(".") }
+    }
 }
 
-/// Mounts the tree at `source` at `target` as well, with file owners mapped through `userNamespace`.
-///
-/// Source: mount_setattr(2), MOUNT_ATTR_IDMAP.
-public func mountMapped(_ source: String, at target: String, userNamespace: Descriptor) throws {
-    let openTreeClone = 1
-    let cloexec = Int(O_CLOEXEC)
-    let emptyPath = 0x1000
-    let raw = try source.withCString { path in
-        try check("open the tree at", source) {
-            clinux_syscall6(Int(SYS_open_tree), Int(AT_FDCWD), Int(bitPattern: path), openTreeClone | cloexec, 0, 0, 0)
-        }
+private let emptyPath = 0x1000
+private let noPath: [CChar] = [0]
+
+private func openTree(_ path: String, _ flags: Int) throws -> Descriptor {
+    let raw = try path.withCString { text in
+        try check("open the tree at", path) { clinux_syscall6(Int(SYS_open_tree), Int(AT_FDCWD), Int(bitPattern: text), flags, 0, 0, 0) }
     }
-    let tree = Descriptor(owning: Int32(raw))
-    var attributes = mount_attr(attr_set: UInt64(MOUNT_ATTR_IDMAP), attr_clr: 0, propagation: 0, userns_fd: UInt64(userNamespace.raw))
-    let empty: [CChar] = [0]
-    try empty.withUnsafeBufferPointer { none in
-        _ = try check("map the owners of", source) {
+    return Descriptor(owning: Int32(raw))
+}
+
+private func setMount(_ tree: Descriptor, _ attributes: mount_attr, _ flags: Int, _ subject: String) throws {
+    var attributes = attributes
+    try noPath.withUnsafeBufferPointer { none in
+        _ = try check("set the attributes of", subject) {
             withUnsafeMutablePointer(to: &attributes) {
                 clinux_syscall6(
-                    Int(SYS_mount_setattr), Int(tree.raw), Int(bitPattern: none.baseAddress), emptyPath, Int(bitPattern: $0),
+                    Int(SYS_mount_setattr), Int(tree.raw), Int(bitPattern: none.baseAddress), emptyPath | flags, Int(bitPattern: $0),
                     MemoryLayout<mount_attr>.size, 0)
             }
         }
+    }
+}
+
+private func moveMount(_ tree: Descriptor, to target: String) throws {
+    try noPath.withUnsafeBufferPointer { none in
         try target.withCString { path in
             let moveEmptyPath = 4
             _ = try check("mount at", target) {
@@ -65,4 +78,16 @@ public func mountMapped(_ source: String, at target: String, userNamespace: Desc
             }
         }
     }
+}
+
+/// Mounts the tree at `source` at `target` as well, with file owners mapped through `userNamespace`; set-user-id programs work there.
+///
+/// Source: mount_setattr(2), MOUNT_ATTR_IDMAP.
+public func mountMapped(_ source: String, at target: String, userNamespace: Descriptor) throws {
+    let cloneTree = 1
+    let tree = try openTree(source, cloneTree | Int(O_CLOEXEC))
+    let attributes = mount_attr(
+        attr_set: UInt64(MOUNT_ATTR_IDMAP), attr_clr: UInt64(MOUNT_ATTR_NOSUID), propagation: 0, userns_fd: UInt64(userNamespace.raw))
+    try setMount(tree, attributes, 0, source)
+    try moveMount(tree, to: target)
 }
