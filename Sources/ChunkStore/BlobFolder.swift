@@ -1,0 +1,94 @@
+import Crypto
+import Foundation
+import Glibc
+import Linux
+
+/// `blobs/sha256` of an OCI image layout: files named by the digest of their bytes, each complete and durable once it has its name.
+public struct BlobFolder: Sendable {
+    public let path: String
+    /// For blobs that are being written; what a dead process left there is removed by ``removeLeftovers()``.
+    let temporary: String
+
+    init(store: String) throws {
+        path = store + "/blobs/sha256"
+        temporary = store + "/tmp"
+        for folder in [path, temporary] {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        }
+    }
+
+    public func path(of digest: Digest) -> String { "\(path)/\(digest.hex)" }
+
+    public func contains(_ digest: Digest) -> Bool { access(path(of: digest), F_OK) == 0 }
+
+    /// Makes a small blob durable.
+    @discardableResult
+    public func write(_ bytes: [UInt8]) throws -> Digest {
+        let digest = Digest.of(bytes)
+        if contains(digest) {
+            // As new, for whoever asks how old it is.
+            utimes(path(of: digest), nil)
+            return digest
+        }
+        let blob = try TemporaryBlob(in: self)
+        try bytes.withUnsafeBytes { try blob.file.write($0, at: 0) }
+        try blob.publish(as: digest)
+        return digest
+    }
+
+    /// A small blob, checked against its name.
+    public func read(_ digest: Digest) throws -> [UInt8] {
+        let bytes: [UInt8]
+        do { bytes = try readFile(path(of: digest)) } catch let error as LinuxError where error.code == ENOENT {
+            throw StoreError("notFound", "the blob \(digest) is not in the store", fix: "`terrine verify` tells which images need it")
+        }
+        guard Digest.of(bytes) == digest else {
+            throw StoreError("corrupt", "the blob \(path(of: digest)) does not have the bytes of its name", fix: "`terrine verify` tells which images need it; build them again")
+        }
+        return bytes
+    }
+
+    public func size(of digest: Digest) -> Int64? {
+        var status = stat()
+        return stat(path(of: digest), &status) == 0 ? Int64(status.st_size) : nil
+    }
+
+    /// All blobs, unsorted.
+    public func all() throws -> [Digest] { try FileManager.default.contentsOfDirectory(atPath: path).compactMap { Digest($0) } }
+
+    /// Removes what processes that have ended did not finish.
+    func removeLeftovers() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: temporary) {
+            // Who still writes holds the lock; a file whose maker is between making and locking it is younger than this.
+            let file = temporary + "/" + name
+            var status = stat()
+            guard stat(file, &status) == 0, time(nil) - status.st_mtim.tv_sec > 60, try FileLock(ifFree: file) != nil else { continue }
+            unlink(file)
+        }
+    }
+}
+
+/// A blob that has no name yet; gone when it is not published.
+final class TemporaryBlob {
+    let file: Descriptor
+    private let path: String
+    private let folder: BlobFolder
+    private var isPublished = false
+
+    init(in folder: BlobFolder) throws {
+        self.folder = folder
+        path = "\(folder.temporary)/\(getpid())-\(UInt64.random(in: .min ... .max))"
+        file = try Descriptor(path, O_RDWR | O_CREAT | O_EXCL)
+        try check("lock", path) { flock(file.raw, LOCK_EX) }
+    }
+
+    /// Durable when it returns.
+    func publish(as digest: Digest) throws {
+        try file.sync()
+        try check("rename to", folder.path(of: digest)) { rename(path, folder.path(of: digest)) }
+        isPublished = true
+        try syncFolder(folder.path)
+    }
+
+    deinit { if !isPublished { unlink(path) } }
+}

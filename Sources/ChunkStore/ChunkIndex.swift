@@ -1,0 +1,171 @@
+import Foundation
+import GRDB
+import Linux
+
+/// Where a chunk lies.
+struct ChunkLocation: Sendable {
+    var digest: Digest
+    /// The pack's row.
+    var pack: Int64
+    /// The frame's first byte in the pack, and its length there.
+    var offset: Int64
+    var length: Int
+    /// Bytes of the frame when decompressed, and the chunk's place in them.
+    var frameBytes: Int
+    var position: Int
+    /// Of this chunk.
+    var bytes: Int
+}
+
+/// `index.sqlite`: which chunk lies where. Everything in it can be found again from the packs.
+public final class ChunkIndex: Sendable {
+    /// For other tables of the same store, in the same transactions.
+    public let database: DatabaseQueue
+
+    init(path: String) throws {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(60)
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+        }
+        do {
+            database = try DatabaseQueue(path: path, configuration: configuration)
+            let version = try database.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+            if version == 0 { try database.write { try Self.create($0) } }
+            identity = try database.read { try Int64.fetchOne($0, sql: "SELECT value FROM identity") ?? 0 }
+            if version > Self.version {
+                throw StoreError("unsupported", "\(path) is of a newer terrine", fix: "use that terrine, or `terrine verify --rebuild-index`")
+            }
+        } catch let error as DatabaseError {
+            throw StoreError("corrupt", "\(path) cannot be opened", cause: "\(error.message ?? "\(error)")", fix: "`terrine verify --rebuild-index` makes it anew from the packs")
+        }
+    }
+
+    private static let version = 1
+
+    /// Names this index among all that the store ever had: numbers of another mean nothing here.
+    public let identity: Int64
+
+    /// Another process may do the same at this moment.
+    ///
+    /// Numbers begin anywhere and are never used again, so that whoever still has numbers of an older index finds nothing, and never something else.
+    private static func create(_ database: Database) throws {
+        if try Int.fetchOne(database, sql: "PRAGMA user_version") != 0 { return }
+        let first = Int64.random(in: 1...(1 << 31))
+        try database.execute(sql: """
+            CREATE TABLE IF NOT EXISTS packs (id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, bytes INTEGER NOT NULL);
+            CREATE TABLE IF NOT EXISTS chunks (
+                number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+                frameBytes INTEGER NOT NULL, position INTEGER NOT NULL, bytes INTEGER NOT NULL);
+            CREATE INDEX IF NOT EXISTS chunksOfPack ON chunks (pack);
+            CREATE TABLE IF NOT EXISTS identity (value INTEGER NOT NULL);
+            INSERT INTO identity VALUES (\(Int64.random(in: 1...Int64.max)));
+            INSERT INTO sqlite_sequence (name, seq) VALUES ('chunks', \(first));
+            PRAGMA user_version = \(version);
+            """)
+    }
+
+    /// The numbers of those chunks that are known.
+    func numbers(of digests: some Collection<Digest>) throws -> [Digest: UInt32] {
+        try database.read { database in
+            let statement = try database.cachedStatement(sql: "SELECT number FROM chunks WHERE digest = ?")
+            var found: [Digest: UInt32] = [:]
+            for digest in digests { if let number = try Int64.fetchOne(statement, arguments: [Data(digest.bytes)]) { found[digest] = UInt32(truncatingIfNeeded: number) } }
+            return found
+        }
+    }
+
+    /// Adds a published pack. Chunks that became known meanwhile keep their place.
+    func add(pack digest: Digest, bytes: Int64, _ frames: [(offset: Int64, frame: PackFormat.Frame)]) throws {
+        try database.write { database in
+            try database.execute(sql: "INSERT OR IGNORE INTO packs (digest, bytes) VALUES (?, ?)", arguments: [Data(digest.bytes), bytes])
+            guard let pack = try Int64.fetchOne(database, sql: "SELECT id FROM packs WHERE digest = ?", arguments: [Data(digest.bytes)]) else { return }
+            let statement = try database.cachedStatement(
+                sql: "INSERT OR IGNORE INTO chunks (digest, pack, offset, length, frameBytes, position, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)")
+            for (offset, frame) in frames {
+                let each = ChunkStore.chunkBytes
+                for (index, chunk) in frame.chunks.enumerated() {
+                    let position = index * each
+                    try statement.execute(arguments: [
+                        Data(chunk.bytes), pack, offset, Int64(frame.compressed), Int64(frame.plain), Int64(position), Int64(min(each, Int(frame.plain) - position)),
+                    ])
+                }
+            }
+        }
+    }
+
+    /// The chunks numbered `numbers`, which is what was written at about the same time.
+    func locations(_ numbers: ClosedRange<UInt32>) throws -> [UInt32: ChunkLocation] {
+        try database.read { database in
+            var found: [UInt32: ChunkLocation] = [:]
+            let statement = try database.cachedStatement(
+                sql: "SELECT number, digest, pack, offset, length, frameBytes, position, bytes FROM chunks WHERE number BETWEEN ? AND ?")
+            let rows = try Row.fetchCursor(statement, arguments: [Int64(numbers.lowerBound), Int64(numbers.upperBound)])
+            while let row = try rows.next() {
+                let (number, bytes): (Int64, Data) = (row[0], row[1])
+                guard let digest = Digest(bytes: bytes) else { continue }
+                found[UInt32(truncatingIfNeeded: number)] = ChunkLocation(
+                    digest: digest, pack: row[2], offset: row[3], length: row[4], frameBytes: row[5], position: row[6], bytes: row[7])
+            }
+            return found
+        }
+    }
+
+    func packDigest(_ id: Int64) throws -> Digest? {
+        try database.read { try Data.fetchOne($0, sql: "SELECT digest FROM packs WHERE id = ?", arguments: [id]) }.flatMap { Digest(bytes: $0) }
+    }
+
+    func packs() throws -> [(id: Int64, digest: Digest, bytes: Int64)] {
+        try database.read { database in
+            try Row.fetchAll(database, sql: "SELECT id, digest, bytes FROM packs").compactMap { row in
+                let bytes: Data = row[1]
+                return Digest(bytes: bytes).map { (row[0], $0, row[2]) }
+            }
+        }
+    }
+
+    /// What a pack holds, in the order in which it lies there.
+    func chunks(ofPack pack: Int64) throws -> [(number: UInt32, location: ChunkLocation)] {
+        try database.read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT number, digest, offset, length, frameBytes, position, bytes FROM chunks WHERE pack = ? ORDER BY offset, position", arguments: [pack]
+            ).compactMap { row in
+                let (number, bytes): (Int64, Data) = (row[0], row[1])
+                guard let digest = Digest(bytes: bytes) else { return nil }
+                let location = ChunkLocation(digest: digest, pack: pack, offset: row[2], length: row[3], frameBytes: row[4], position: row[5], bytes: row[6])
+                return (UInt32(truncatingIfNeeded: number), location)
+            }
+        }
+    }
+
+    func chunkCount() throws -> Int { try database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM chunks") ?? 0 } }
+
+    /// Lets the rows of chunks of the pack `old` point into a published one that holds them too.
+    func move(from old: Int64, to digest: Digest, bytes: Int64, _ frames: [(offset: Int64, frame: PackFormat.Frame)]) throws {
+        try database.write { database in
+            try database.execute(sql: "INSERT OR IGNORE INTO packs (digest, bytes) VALUES (?, ?)", arguments: [Data(digest.bytes), bytes])
+            guard let pack = try Int64.fetchOne(database, sql: "SELECT id FROM packs WHERE digest = ?", arguments: [Data(digest.bytes)]) else { return }
+            for (offset, frame) in frames {
+                for (index, chunk) in frame.chunks.enumerated() {
+                    try database.execute(
+                        sql: "UPDATE chunks SET pack = ?, offset = ?, length = ?, frameBytes = ?, position = ? WHERE digest = ? AND pack = ?",
+                        arguments: [pack, offset, Int64(frame.compressed), Int64(frame.plain), Int64(index * ChunkStore.chunkBytes), Data(chunk.bytes), old])
+                }
+            }
+        }
+    }
+
+    /// Forgets packs and their chunks; before their files are unlinked.
+    func remove(packs: [Int64]) throws {
+        try database.write { database in
+            for pack in packs {
+                try database.execute(sql: "DELETE FROM chunks WHERE pack = ?", arguments: [pack])
+                try database.execute(sql: "DELETE FROM packs WHERE id = ?", arguments: [pack])
+            }
+        }
+    }
+
+    func removeAll() throws {
+        try database.write { try $0.execute(sql: "DELETE FROM chunks; DELETE FROM packs") }
+    }
+}

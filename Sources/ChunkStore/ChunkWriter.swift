@@ -1,0 +1,224 @@
+import Foundation
+import Glibc
+import Linux
+import Synchronization
+
+/// Takes chunks, and packs those that the store does not have: hashed and compressed on all cores, behind the one who adds them.
+///
+/// One thread uses it. It holds the store's writers' lock: nothing that it counts on is removed meanwhile.
+public final class ChunkWriter {
+    /// Chunks that are worked on together.
+    private static let batchChunks = 256
+
+    private let store: ChunkStore
+    private let level: Int32
+    private let lock: FileLock
+    private var batch: ChunkBatch
+    private var worker: PlainThread?
+    private let working: WorkingState
+    /// How many chunks and bytes came, and how many were new.
+    public private(set) var totals = Totals()
+
+    public struct Totals: Sendable {
+        public var chunks = 0
+        public var newChunks = 0
+        /// Bytes of the packs that were written.
+        public var storedBytes: Int64 = 0
+    }
+
+    /// What only the worker touches while it runs, and the owner after it has joined it.
+    private final class WorkingState: @unchecked Sendable {
+        var known: Set<Digest> = []
+        var pack: PackWriter?
+        var contexts: [Zstandard.Context] = []
+        var digests: [(index: UInt64, digest: Digest?)] = []
+        var totals = Totals()
+        var failure: (any Error)?
+    }
+
+    public init(_ store: ChunkStore, level: Int32) throws {
+        (self.store, self.level) = (store, level)
+        lock = try store.writerLock()
+        batch = ChunkBatch(capacity: Self.batchChunks)
+        working = WorkingState()
+        for _ in 0..<max(1, ProcessInfo.processInfo.activeProcessorCount) { working.contexts.append(try Zstandard.Context()) }
+    }
+
+    /// Takes the chunk `index`: its bytes, which are copied, or zeroes when nil.
+    public func add(_ index: UInt64, _ bytes: UnsafeRawBufferPointer?) throws {
+        batch.append(index, bytes)
+        if batch.isFull { try hand() }
+    }
+
+    /// Gives the full batch to the worker, when that has done the one before.
+    private func hand() throws {
+        try awaitWorker()
+        let full = batch
+        batch = ChunkBatch(capacity: Self.batchChunks)
+        let (store, level, working) = (store, level, working)
+        worker = try PlainThread {
+            do { try Self.process(full, store, level, working) } catch { working.failure = error }
+        }
+    }
+
+    private func awaitWorker() throws {
+        worker?.join()
+        worker = nil
+        if let failure = working.failure { throw failure }
+    }
+
+    /// Makes all durable.
+    ///
+    /// - Returns: the chunks in the order in which they came; nil for zeroes.
+    public func finish() throws -> [(index: UInt64, digest: Digest?)] {
+        if !batch.isEmpty { try hand() }
+        try awaitWorker()
+        try Self.closePack(store, working)
+        totals = working.totals
+        return working.digests
+    }
+
+    deinit { worker?.join() }
+
+    // MARK: the worker
+
+    private static func process(_ batch: ChunkBatch, _ store: ChunkStore, _ level: Int32, _ state: WorkingState) throws {
+        let digests = batch.hashAll(threads: state.contexts.count)
+        for (entry, digest) in zip(batch.entries, digests) { state.digests.append((entry.index, digest)) }
+        state.totals.chunks += digests.count
+        let wanted = Set(digests.compactMap { $0 }).subtracting(state.known)
+        if !wanted.isEmpty { state.known.formUnion(try store.index.numbers(of: wanted).keys) }
+        // Frames of consecutive new chunks.
+        var frames: [[Int]] = []
+        var last: UInt64?
+        for (position, digest) in digests.enumerated() {
+            guard let digest, state.known.insert(digest).inserted else { continue }
+            let index = batch.entries[position].index
+            let isFull = frames.last.map { $0.count >= ChunkStore.frameChunks || batch.entries[$0[$0.count - 1]].bytes.count < ChunkStore.chunkBytes } ?? true
+            if !isFull, let before = last, index == before + 1 { frames[frames.count - 1].append(position) } else { frames.append([position]) }
+            last = index
+        }
+        if frames.isEmpty { return }
+        let compressed = try batch.compress(frames, level: level, contexts: state.contexts)
+        for (frame, bytes) in zip(frames, compressed) {
+            let pack = try state.pack ?? PackWriter(in: store.blobs)
+            state.pack = pack
+            let plain = frame.reduce(0) { $0 + batch.entries[$1].bytes.count }
+            try pack.append(bytes, plain: plain, frame.compactMap { digests[$0] })
+            state.totals.newChunks += frame.count
+            if pack.bytes >= ChunkStore.packBytes { try closePack(store, state) }
+        }
+    }
+
+    private static func closePack(_ store: ChunkStore, _ state: WorkingState) throws {
+        guard let pack = state.pack else { return }
+        state.pack = nil
+        try pack.publish(into: store.index)
+        state.totals.storedBytes += pack.bytes
+    }
+}
+
+/// Chunks side by side in memory.
+///
+/// Unchecked: filled by one thread, then only read.
+final class ChunkBatch: @unchecked Sendable {
+    struct Entry {
+        var index: UInt64
+        /// Where its bytes are; empty for zeroes.
+        var bytes: Range<Int>
+    }
+    private let memory: UnsafeMutableRawBufferPointer
+    private let capacity: Int
+    private(set) var entries: [Entry] = []
+    private var used = 0
+
+    init(capacity: Int) {
+        self.capacity = capacity
+        memory = .allocate(byteCount: capacity * ChunkStore.chunkBytes, alignment: 4096)
+        entries.reserveCapacity(capacity)
+    }
+
+    deinit { memory.deallocate() }
+
+    var isFull: Bool { entries.count == capacity }
+    var isEmpty: Bool { entries.isEmpty }
+
+    func append(_ index: UInt64, _ bytes: UnsafeRawBufferPointer?) {
+        let count = bytes?.count ?? 0
+        precondition(count <= ChunkStore.chunkBytes && !isFull, "a chunk has at most 64 KiB")
+        if let bytes { UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + count]).copyMemory(from: bytes) }
+        entries.append(Entry(index: index, bytes: used..<used + count))
+        used += count
+    }
+
+    private func part(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[range]) }
+
+    /// The digest of each; nil for zeroes.
+    func hashAll(threads: Int) -> [Digest?] {
+        let results = Results<Digest?>(count: entries.count, nil)
+        spread(entries.count, threads) { [self] index, _ in
+            let bytes = part(entries[index].bytes)
+            results[index] = isZero(bytes) ? nil : Digest.of(bytes)
+        }
+        return results.values
+    }
+
+    private func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let first = bytes.first else { return true }
+        // Compared with itself, one byte on.
+        return first == 0 && (bytes.count == 1 || bytes.baseAddress.map { memcmp($0, $0 + 1, bytes.count - 1) == 0 } ?? true)
+    }
+
+    /// One zstd frame for each of `frames`, whose chunks lie side by side.
+    func compress(_ frames: [[Int]], level: Int32, contexts: [Zstandard.Context]) throws -> [[UInt8]] {
+        let results = Results<[UInt8]>(count: frames.count, [])
+        let failure = Mutex<StoreError?>(nil)
+        spread(frames.count, contexts.count) { [self] index, thread in
+            let frame = frames[index]
+            do {
+                let range = entries[frame[0]].bytes.lowerBound..<entries[frame[frame.count - 1]].bytes.upperBound
+                results[index] = try Zstandard.compress(part(range), level: level, with: contexts[thread])
+            } catch let error as StoreError {
+                failure.withLock { $0 = error }
+            } catch {
+                failure.withLock { $0 = StoreError("internal", "\(error)") }
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+        return results.values
+    }
+
+    /// Results by index, each written by one thread.
+    private final class Results<Value>: @unchecked Sendable {
+        private let memory: UnsafeMutableBufferPointer<Value>
+
+        init(count: Int, _ initial: Value) {
+            memory = .allocate(capacity: count)
+            memory.initialize(repeating: initial)
+        }
+
+        deinit {
+            memory.deinitialize()
+            memory.deallocate()
+        }
+
+        subscript(index: Int) -> Value {
+            get { memory[index] }
+            set { memory[index] = newValue }
+        }
+
+        var values: [Value] { Array(memory) }
+    }
+
+    /// Calls `body` for 0..<count on `threads` threads, each of which takes the next that nobody has.
+    private func spread(_ count: Int, _ threads: Int, _ body: @Sendable (_ index: Int, _ thread: Int) -> Void) {
+        let next = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: min(threads, count)) { thread in
+            while true {
+                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                if index >= count { return }
+                body(index, thread)
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+import Images
+
+extension ImageReader: ChunkSource {}

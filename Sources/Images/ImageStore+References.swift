@@ -1,0 +1,132 @@
+import ChunkStore
+import Foundation
+import GRDB
+import Glibc
+import Linux
+
+extension ImageStore {
+    private var indexPath: String { path + "/index.json" }
+
+    private func readIndex() throws -> OCIIndex {
+        guard access(indexPath, F_OK) == 0 else { return OCIIndex() }
+        do { return try JSONDecoder().decode(OCIIndex.self, from: Data(readFile(indexPath))) } catch let error as DecodingError {
+            throw ImageError("corrupt", "\(indexPath) is no OCI index", cause: "\(error)", fix: "put its last good copy back; `terrine verify --rebuild-index` does not know names")
+        }
+    }
+
+    private func changeIndex(_ body: (inout OCIIndex) throws -> Void) throws {
+        let lock = try FileLock(path + "/index.lock")
+        var index = try readIndex()
+        let before = index.manifests
+        try body(&index)
+        if index.manifests != before || access(indexPath, F_OK) != 0 { try replaceFile(indexPath, with: try ImageConfig.canonical(index), mode: 0o644) }
+        withExtendedLifetime(lock) {}
+    }
+
+    /// All names, sorted.
+    public func references() throws -> [ImageReference] {
+        try readIndex().manifests.compactMap { entry in
+            guard let name = entry.annotations?[OCIIndex.referenceKey], let digest = entry.annotations?[OCIIndex.imageKey].flatMap({ Digest($0) }) else { return nil }
+            return ImageReference(name: name, digest: digest)
+        }.sorted { $0.name < $1.name }
+    }
+
+    /// Names an image, in the place of what had the name before; does nothing when it has it already.
+    public func tag(_ reference: String, _ image: Image) throws {
+        let name = try ImageReference.normal(reference)
+        let row = try chunks.index.database.read { try Data.fetchOne($0, sql: "SELECT manifest FROM images WHERE digest = ?", arguments: [Data(image.digest.bytes)]) }
+        guard let manifest = row.flatMap({ Digest(bytes: $0) }), let size = chunks.blobs.size(of: manifest) else {
+            throw ImageError("notFound", "the image \(image.digest) is not in the store", fix: "`terrine images` lists those that are")
+        }
+        try changeIndex { index in
+            index.manifests.removeAll { $0.annotations?[OCIIndex.referenceKey] == name }
+            index.manifests.append(
+                OCIDescriptor(
+                    mediaType: OCIManifest.mediaType, digest: manifest, size: size,
+                    annotations: [OCIIndex.referenceKey: name, OCIIndex.imageKey: image.digest.description]))
+            index.manifests.sort { ($0.annotations?[OCIIndex.referenceKey] ?? "") < ($1.annotations?[OCIIndex.referenceKey] ?? "") }
+        }
+    }
+
+    /// Takes a name away; the image goes with the next `gc` when nothing else needs it.
+    public func untag(_ reference: String) throws {
+        let name = try ImageReference.normal(reference)
+        var found = false
+        try changeIndex { index in
+            let count = index.manifests.count
+            index.manifests.removeAll { $0.annotations?[OCIIndex.referenceKey] == name }
+            found = index.manifests.count < count
+        }
+        if !found { throw try notFound(reference) }
+    }
+
+    /// The image that `reference` names: `name[:tag]`, a digest, or at least six of its digits.
+    public func resolve(_ reference: String) throws -> Image {
+        if let digest = Digest(reference) { return try image(digest) }
+        if let name = try? ImageReference.normal(reference) {  // What is no name may still be a part of a digest.
+            if let found = try references().first(where: { $0.name == name }) { return try image(found.digest) }
+        }
+        let digits = reference.hasPrefix("sha256:") ? String(reference.dropFirst(7)) : reference
+        if digits.count >= 6, digits.wholeMatch(of: /[0-9a-f]+/) != nil {
+            let matching = try allImages().filter { $0.hex.hasPrefix(digits) }
+            if matching.count == 1 { return try image(matching[0]) }
+            if matching.count > 1 {
+                throw ImageError("ambiguous", "`\(reference)` begins the digests of \(matching.count) images", fix: "give more digits: \(matching.map { $0.hex.prefix(16) }.joined(separator: ", "))")
+            }
+        }
+        throw try notFound(reference)
+    }
+
+    private func notFound(_ reference: String) throws -> ImageError {
+        let names = try references().map(\.name)
+        let wanted = reference.contains(":") ? reference : reference + ":latest"
+        let near = names.map { ($0, distance($0, wanted)) }.min { $0.1 < $1.1 }.flatMap { $0.1 <= max(2, wanted.count / 3) ? $0.0 : nil }
+        return ImageError(
+            "notFound", "there is no image `\(reference)`", fix: near.map { "did you mean `\($0)`? " } ?? "" + "`terrine images` lists those that there are, `terrine build` makes one")
+    }
+
+    /// The least number of letters to change, add or drop.
+    private func distance(_ a: String, _ b: String) -> Int {
+        let (a, b) = (Array(a.utf8), Array(b.utf8))
+        var row = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, y) in b.enumerated() {
+                let next = min(row[j + 1] + 1, row[j] + 1, diagonal + (x == y ? 0 : 1))
+                diagonal = row[j + 1]
+                row[j + 1] = next
+            }
+        }
+        return row[b.count]
+    }
+
+    /// All images, named or not.
+    func allImages() throws -> [Digest] {
+        try chunks.index.database.read { try Data.fetchAll($0, sql: "SELECT digest FROM images") }.compactMap { Digest(bytes: $0) }
+    }
+
+    // MARK: pins
+
+    /// Keeps images for `owner`, and none that it pinned before. Durable.
+    public func pin(_ owner: String, _ images: [Digest]) throws {
+        try replaceFile("\(path)/pins/\(owner)", with: Array(Set(images).map(\.description).sorted().joined(separator: "\n").utf8))
+    }
+
+    public func unpin(_ owner: String) throws {
+        let file = "\(path)/pins/\(owner)"
+        if unlink(file) != 0, errno != ENOENT { throw LinuxError("remove", file) }
+    }
+
+    /// Who pins anything.
+    public func pins() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: path + "/pins").filter { !$0.contains(".new.") }.sorted()
+    }
+
+    func pinned(by owner: String) throws -> [Digest] {
+        let file = "\(path)/pins/\(owner)"
+        do { return String(decoding: try readFile(file), as: UTF8.self).split(separator: "\n").compactMap { Digest(String($0)) } } catch let error as LinuxError
+            where error.code == ENOENT
+        { return [] }
+    }
+}

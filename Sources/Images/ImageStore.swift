@@ -1,0 +1,139 @@
+import ChunkStore
+import Foundation
+import GRDB
+import Glibc
+import Linux
+
+/// Images under one home: an OCI image layout whose layers are maps of chunks.
+///
+/// Any number of processes use it at once. References and pins are files, so that they outlive the index; everything in `index.sqlite` can be found again.
+public final class ImageStore: Sendable {
+    public let home: String
+    public let chunks: ChunkStore
+    var path: String { home + "/store" }
+
+    /// Opens or makes the store of `home`.
+    public init(home: String) throws {
+        self.home = home
+        do {
+            for folder in ["", "/maps", "/pins", "/flights"] {
+                try FileManager.default.createDirectory(
+                    atPath: home + "/store" + folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            }
+        } catch {
+            throw ImageError("permission", "the store in \(home) cannot be made", cause: (error as NSError).localizedDescription, fix: "run it as root, or choose another home with TERRINE_HOME")
+        }
+        chunks = try ChunkStore(path: home + "/store")
+        if try !chunks.index.database.read({ try $0.tableExists("images") }) { try chunks.index.database.write { try Self.create($0) } }
+        let layout = home + "/store/oci-layout"
+        if access(layout, F_OK) != 0 { try replaceFile(layout, with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), mode: 0o644) }
+    }
+
+    private static func create(_ database: Database) throws {
+        try database.execute(sql: """
+            CREATE TABLE IF NOT EXISTS images (digest BLOB PRIMARY KEY, manifest BLOB NOT NULL);
+            CREATE TABLE IF NOT EXISTS cache (
+                key TEXT PRIMARY KEY, image BLOB NOT NULL, recipe TEXT NOT NULL, step TEXT NOT NULL, record TEXT NOT NULL, used REAL NOT NULL);
+            CREATE TABLE IF NOT EXISTS records (recipe TEXT NOT NULL, step TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (recipe, step));
+            """)
+    }
+
+    // MARK: reading
+
+    /// The image with that digest.
+    public func image(_ digest: Digest) throws -> Image {
+        guard chunks.blobs.contains(digest) else {
+            throw ImageError("notFound", "there is no image \(digest)", fix: "`terrine images` lists those that there are")
+        }
+        return try JSONDecoder().decode(ImageConfig.self, from: Data(chunks.blobs.read(digest))).image(digest)
+    }
+
+    /// What the image's disk holds.
+    public func reader(of image: Image) throws -> ImageReader { ImageReader(store: chunks, map: try map(of: image), image: image) }
+
+    private func mapPath(_ digest: Digest) -> String { "\(path)/maps/\(digest.hex)" }
+
+    func map(of image: Image) throws -> ImageMap {
+        let identity = chunks.index.identity
+        if let map = try ImageMap(path: mapPath(image.digest), identity: identity) { return map }
+        var places: [UInt64: UInt32] = [:]
+        for layer in try layers(of: image) {
+            let content = try self.layer(layer)
+            let numbers = try chunks.numbers(of: Set(content.chunks.compactMap(\.digest)))
+            for chunk in content.chunks {
+                guard let digest = chunk.digest else {
+                    places[chunk.index] = 0
+                    continue
+                }
+                guard let number = numbers[digest] else {
+                    throw ImageError(
+                        "corrupt", "chunk \(chunk.index) of the image \(image.digest) is not in the store", cause: "its digest is \(digest)", fix: "build the image again")
+                }
+                places[chunk.index] = number
+            }
+        }
+        try ImageMap.write(
+            mapPath(image.digest), identity: identity, count: Self.places(image.virtualBytes), parent: nil,
+            places.map { (index: $0.key, number: $0.value) }.sorted { $0.index < $1.index })
+        guard let map = try ImageMap(path: mapPath(image.digest), identity: identity) else { throw ImageError("internal", "the map of \(image.digest) cannot be read back") }
+        return map
+    }
+
+    private static func places(_ bytes: Int64) -> Int { Int((bytes + Int64(ChunkStore.chunkBytes) - 1) / Int64(ChunkStore.chunkBytes)) }
+
+    func manifest(of image: Digest) throws -> OCIManifest {
+        let row = try chunks.index.database.read { try Data.fetchOne($0, sql: "SELECT manifest FROM images WHERE digest = ?", arguments: [Data(image.bytes)]) }
+        guard let digest = row.flatMap({ Digest(bytes: $0) }) else {
+            throw ImageError("notFound", "the manifest of the image \(image) is not known", fix: "`terrine verify --rebuild-index` finds it again")
+        }
+        return try JSONDecoder().decode(OCIManifest.self, from: Data(chunks.blobs.read(digest)))
+    }
+
+    /// The blobs of an image's layers, oldest first.
+    func layers(of image: Image) throws -> [Digest] { try manifest(of: image.digest).layers.map(\.digest) }
+
+    func layer(_ blob: Digest) throws -> LayerBlob { try LayerBlob(decoding: Zstandard.decompress(chunks.blobs.read(blob), limit: 1 << 31)) }
+
+    // MARK: writing
+
+    /// Makes an image of a parent's chunks, if there is one, and those that `fill` adds; durable when it returns. The same content gives the same digest.
+    ///
+    /// - Parameter level: of zstd: 3 for builds, 1 where it must be quick.
+    public func write(_ draft: ImageDraft, level: Int32 = 3, _ fill: (LayerWriter) throws -> Void) throws -> Image {
+        guard draft.virtualBytes >= draft.parent?.virtualBytes ?? 0 else {
+            throw ImageError("invalid", "a disk of \(draft.virtualBytes) bytes cannot follow one of \(draft.parent?.virtualBytes ?? 0)", fix: "a disk can grow, not shrink")
+        }
+        let writer = try ChunkWriter(chunks, level: level)
+        try fill(LayerWriter(writer, diskBytes: draft.virtualBytes))
+        let added = try writer.finish()
+
+        var diffIDs = draft.parent?.layers ?? []
+        var descriptors = try draft.parent.map { try self.manifest(of: $0.digest).layers } ?? []
+        if !added.isEmpty {
+            let plain = LayerBlob(diskBytes: draft.virtualBytes, chunks: added).encoded()
+            let blob = try Zstandard.compress(plain, level: 3)
+            diffIDs.append(Digest.of(plain))
+            descriptors.append(OCIDescriptor(mediaType: OCIManifest.layerType, digest: try chunks.blobs.write(blob), size: Int64(blob.count)))
+        }
+        let config = try ImageConfig(draft, layers: diffIDs)
+        let configBytes = try ImageConfig.canonical(config)
+        let digest = try chunks.blobs.write(configBytes)
+        let manifest = OCIManifest(config: OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count)), layers: descriptors)
+        let manifestDigest = try chunks.blobs.write(try ImageConfig.canonical(manifest))
+
+        let numbers = try chunks.numbers(of: Set(added.compactMap(\.digest)))
+        let changes = try added.map { chunk in
+            guard let digest = chunk.digest else { return (index: chunk.index, number: UInt32(0)) }
+            guard let number = numbers[digest] else { throw ImageError("internal", "chunk \(digest) was written and is not known") }
+            return (index: chunk.index, number: number)
+        }
+        try ImageMap.write(
+            mapPath(digest), identity: chunks.index.identity, count: Self.places(draft.virtualBytes), parent: draft.parent.map { try map(of: $0) }, changes)
+        try chunks.index.database.write {
+            try $0.execute(sql: "INSERT OR IGNORE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(digest.bytes), Data(manifestDigest.bytes)])
+        }
+        // Until here nothing that this image counts on could be removed.
+        withExtendedLifetime(writer) {}
+        return try config.image(digest)
+    }
+}

@@ -1,0 +1,33 @@
+import ChunkStore
+import Foundation
+
+/// OCI descriptors, manifests and the index: https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md, image-index.md
+struct OCIDescriptor: Codable, Equatable {
+    var mediaType: String
+    var digest: Digest
+    var size: Int64
+    var annotations: [String: String]?
+}
+
+struct OCIManifest: Codable {
+    static let mediaType = "application/vnd.oci.image.manifest.v1+json"
+    static let artifactType = "application/vnd.terrine.image.v1"
+    static let configType = "application/vnd.oci.image.config.v1+json"
+    static let layerType = "application/vnd.terrine.layer.v1+zstd"
+
+    var schemaVersion = 2
+    var mediaType = OCIManifest.mediaType
+    var artifactType: String? = OCIManifest.artifactType
+    var config: OCIDescriptor
+    var layers: [OCIDescriptor]
+}
+
+struct OCIIndex: Codable {
+    static let referenceKey = "org.opencontainers.image.ref.name"
+    /// The image's own digest, which is that of its config.
+    static let imageKey = "dev.terrine.image"
+
+    var schemaVersion = 2
+    var mediaType = "application/vnd.oci.image.index.v1+json"
+    var manifests: [OCIDescriptor] = []
+}
