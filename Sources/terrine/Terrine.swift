@@ -1,7 +1,36 @@
 import ArgumentParser
+import Foundation
 
-@main
 struct Terrine: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "terrine", abstract: "Layered disk images and copy-on-write machines from a recipe.")
+        commandName: "terrine", abstract: "Layered disk images and copy-on-write machines from a recipe.",
+        discussion: "Exit codes: 0 done, 1 the work failed, 2 wrong usage or a bad recipe, 125 terrine itself failed. `run`, `exec` and `shell` give the command's own; "
+            + "124 when it was killed at its timeout, 125 when terrine failed, 126 when the file is no program, 127 when there is none.",
+        version: Version.text,
+        groupedSubcommands: [
+            CommandGroup(name: "Host", subcommands: [VersionCommand.self])
+        ])
+}
+
+@main enum Program {
+    static func main() {
+        let arguments = CommandLine.arguments
+        if arguments.count > 1, let process = ownProcesses[arguments[1]] { exit(process(Array(arguments.dropFirst(2)))) }
+        let report = ErrorReport(arguments: arguments)
+        var command: any ParsableCommand
+        do { command = try Terrine.parseAsRoot() } catch { exit(report.tellUsage(error)) }
+        do {
+            try command.run()
+        } catch let code as ExitCode {
+            exit(code.rawValue)
+        } catch where Terrine.exitCode(for: error) != .failure {
+            // Help that was asked for by leaving out the subcommand, or a value that only the command could judge.
+            exit(report.tellUsage(error))
+        } catch {
+            exit(report.tell(error, runningCommand: command is any RunsCommand))
+        }
+    }
+
+    /// Processes that live beside the command line, started by it.
+    private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = [:]
 }

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Foundation
+
+/// What every command understands.
+struct GlobalOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Where images and machines are kept; TERRINE_HOME, or else /var/lib/terrine for root.", valueName: "folder"))
+    var home: String?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @Flag(name: .shortAndLong, help: "Print nothing but results and errors.")
+    var quiet = false
+
+    /// An absolute path.
+    var homeFolder: String {
+        let environment = ProcessInfo.processInfo.environment
+        if let chosen = home ?? environment["TERRINE_HOME"], !chosen.isEmpty { return URL(fileURLWithPath: chosen).path }
+        if getuid() == 0 { return "/var/lib/terrine" }
+        let data = environment["XDG_DATA_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? NSHomeDirectory() + "/.local/share"
+        return data + "/terrine"
+    }
+
+    /// Prints a command's result: `value` with `--json`, otherwise what `text` makes for people, if anything.
+    func print(_ value: some Encodable, _ text: () throws -> String) throws {
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            Swift.print(String(decoding: try encoder.encode(value), as: UTF8.self))
+        } else {
+            let text = try text()
+            if !text.isEmpty { Swift.print(text) }
+        }
+    }
+
+    /// Tells something beside the result, on the error stream.
+    func note(_ text: String) {
+        if !quiet, !json { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+    }
+}
