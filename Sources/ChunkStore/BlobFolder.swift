@@ -43,7 +43,9 @@ public struct BlobFolder: Sendable {
             throw StoreError("notFound", "the blob \(digest) is not in the store", fix: "`terrine verify` tells which images need it")
         }
         guard Digest.of(bytes) == digest else {
-            throw StoreError("corrupt", "the blob \(path(of: digest)) does not have the bytes of its name", fix: "`terrine verify` tells which images need it; build them again")
+            throw StoreError(
+                "corrupt", "the blob \(path(of: digest)) does not have the bytes of its name",
+                fix: "`terrine verify` tells which images need it; build them again")
         }
         return bytes
     }

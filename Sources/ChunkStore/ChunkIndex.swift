@@ -37,7 +37,9 @@ public final class ChunkIndex: Sendable {
                 throw StoreError("unsupported", "\(path) is of a newer terrine", fix: "use that terrine, or `terrine verify --rebuild-index`")
             }
         } catch let error as DatabaseError {
-            throw StoreError("corrupt", "\(path) cannot be opened", cause: "\(error.message ?? "\(error)")", fix: "`terrine verify --rebuild-index` makes it anew from the packs")
+            throw StoreError(
+                "corrupt", "\(path) cannot be opened", cause: "\(error.message ?? "\(error)")",
+                fix: "`terrine verify --rebuild-index` makes it anew from the packs")
         }
     }
 
@@ -52,17 +54,18 @@ public final class ChunkIndex: Sendable {
     private static func create(_ database: Database) throws {
         if try Int.fetchOne(database, sql: "PRAGMA user_version") != 0 { return }
         let first = Int64.random(in: 1...(1 << 31))
-        try database.execute(sql: """
-            CREATE TABLE IF NOT EXISTS packs (id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, bytes INTEGER NOT NULL);
-            CREATE TABLE IF NOT EXISTS chunks (
-                number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
-                frameBytes INTEGER NOT NULL, position INTEGER NOT NULL, bytes INTEGER NOT NULL);
-            CREATE INDEX IF NOT EXISTS chunksOfPack ON chunks (pack);
-            CREATE TABLE IF NOT EXISTS identity (value INTEGER NOT NULL);
-            INSERT INTO identity VALUES (\(Int64.random(in: 1...Int64.max)));
-            INSERT INTO sqlite_sequence (name, seq) VALUES ('chunks', \(first));
-            PRAGMA user_version = \(version);
-            """)
+        try database.execute(
+            sql: """
+                CREATE TABLE IF NOT EXISTS packs (id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, bytes INTEGER NOT NULL);
+                CREATE TABLE IF NOT EXISTS chunks (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+                    frameBytes INTEGER NOT NULL, position INTEGER NOT NULL, bytes INTEGER NOT NULL);
+                CREATE INDEX IF NOT EXISTS chunksOfPack ON chunks (pack);
+                CREATE TABLE IF NOT EXISTS identity (value INTEGER NOT NULL);
+                INSERT INTO identity VALUES (\(Int64.random(in: 1...Int64.max)));
+                INSERT INTO sqlite_sequence (name, seq) VALUES ('chunks', \(first));
+                PRAGMA user_version = \(version);
+                """)
     }
 
     /// The numbers of those chunks that are known.
@@ -70,7 +73,9 @@ public final class ChunkIndex: Sendable {
         try database.read { database in
             let statement = try database.cachedStatement(sql: "SELECT number FROM chunks WHERE digest = ?")
             var found: [Digest: UInt32] = [:]
-            for digest in digests { if let number = try Int64.fetchOne(statement, arguments: [Data(digest.bytes)]) { found[digest] = UInt32(truncatingIfNeeded: number) } }
+            for digest in digests {
+                if let number = try Int64.fetchOne(statement, arguments: [Data(digest.bytes)]) { found[digest] = UInt32(truncatingIfNeeded: number) }
+            }
             return found
         }
     }
@@ -87,7 +92,8 @@ public final class ChunkIndex: Sendable {
                 for (index, chunk) in frame.chunks.enumerated() {
                     let position = index * each
                     try statement.execute(arguments: [
-                        Data(chunk.bytes), pack, offset, Int64(frame.compressed), Int64(frame.plain), Int64(position), Int64(min(each, Int(frame.plain) - position)),
+                        Data(chunk.bytes), pack, offset, Int64(frame.compressed), Int64(frame.plain), Int64(position),
+                        Int64(min(each, Int(frame.plain) - position)),
                     ])
                 }
             }
@@ -128,7 +134,8 @@ public final class ChunkIndex: Sendable {
     func chunks(ofPack pack: Int64) throws -> [(number: UInt32, location: ChunkLocation)] {
         try database.read { database in
             try Row.fetchAll(
-                database, sql: "SELECT number, digest, offset, length, frameBytes, position, bytes FROM chunks WHERE pack = ? ORDER BY offset, position", arguments: [pack]
+                database, sql: "SELECT number, digest, offset, length, frameBytes, position, bytes FROM chunks WHERE pack = ? ORDER BY offset, position",
+                arguments: [pack]
             ).compactMap { row in
                 let (number, bytes): (Int64, Data) = (row[0], row[1])
                 guard let digest = Digest(bytes: bytes) else { return nil }

@@ -59,7 +59,8 @@ extension ChunkStore {
         while true {
             if let lock = try collectorLock() { return lock }
             if ContinuousClock.now > deadline {
-                throw StoreError("busy", "somebody has been writing to \(path) for \(Int(seconds)) s", fix: "wait until the build or checkpoint has ended, and try again")
+                throw StoreError(
+                    "busy", "somebody has been writing to \(path) for \(Int(seconds)) s", fix: "wait until the build or checkpoint has ended, and try again")
             }
             usleep(20_000)
         }

@@ -91,12 +91,15 @@ public final class ChunkStore: Sendable {
     private func loadFrame(_ location: ChunkLocation) throws -> Frame {
         let pack = try pack(location.pack)
         let compressed = try [UInt8](unsafeUninitializedCapacity: location.length) { buffer, count in
-            count = try pack.file.read(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<location.length]), at: location.offset)
+            count = try pack.file.read(
+                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<location.length]), at: location.offset)
         }
         guard compressed.count == location.length else { throw corrupt(location, "the pack is too short") }
         let plain = try [UInt8](unsafeUninitializedCapacity: location.frameBytes) { buffer, count in
             do {
-                try compressed.withUnsafeBytes { try Zstandard.decompress($0, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<location.frameBytes])) }
+                try compressed.withUnsafeBytes {
+                    try Zstandard.decompress($0, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<location.frameBytes]))
+                }
             } catch let error as StoreError { throw corrupt(location, error.cause ?? error.message) }
             count = location.frameBytes
         }
@@ -122,7 +125,9 @@ public final class ChunkStore: Sendable {
 
     private func pack(_ id: Int64) throws -> PackFile {
         if let open = packs.withLock({ $0[id] }) { return open }
-        guard let digest = try index.packDigest(id) else { throw StoreError("notFound", "pack number \(id) is not in the store", fix: "`terrine verify --rebuild-index`") }
+        guard let digest = try index.packDigest(id) else {
+            throw StoreError("notFound", "pack number \(id) is not in the store", fix: "`terrine verify --rebuild-index`")
+        }
         let file: Descriptor
         do { file = try Descriptor(blobs.path(of: digest), O_RDONLY) } catch let error as LinuxError where error.code == ENOENT {
             throw StoreError("notFound", "the pack \(digest) is gone", fix: "`terrine verify` tells which images need it; build them again")

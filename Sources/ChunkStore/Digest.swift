@@ -10,10 +10,11 @@ public struct Digest: Hashable, Sendable, Codable, Comparable, CustomStringConve
     public init?(bytes: some Sequence<UInt8>) {
         let all = Array(bytes)
         guard all.count == 32 else { return nil }
-        self.init(words: all.withUnsafeBytes { raw in
-            func word(_ index: Int) -> UInt64 { UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
-            return (word(0), word(1), word(2), word(3))
-        })
+        self.init(
+            words: all.withUnsafeBytes { raw in
+                func word(_ index: Int) -> UInt64 { UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
+                return (word(0), word(1), word(2), word(3))
+            })
     }
 
     /// From `sha256:` and 64 hex digits, or the digits alone.
@@ -49,17 +50,20 @@ public struct Digest: Hashable, Sendable, Codable, Comparable, CustomStringConve
     public static func of(_ bytes: [UInt8]) -> Digest { bytes.withUnsafeBytes { of($0) } }
 
     init(_ digest: SHA256.Digest) {
-        self.init(words: digest.withUnsafeBytes { raw in
-            func word(_ index: Int) -> UInt64 { UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
-            return (word(0), word(1), word(2), word(3))
-        })
+        self.init(
+            words: digest.withUnsafeBytes { raw in
+                func word(_ index: Int) -> UInt64 { UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
+                return (word(0), word(1), word(2), word(3))
+            })
     }
 
     /// The 32 bytes.
     public var bytes: [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(32)
-        for word in [words.0, words.1, words.2, words.3] { for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) } }
+        for word in [words.0, words.1, words.2, words.3] {
+            for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+        }
         return result
     }
 

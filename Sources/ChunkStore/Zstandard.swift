@@ -10,7 +10,9 @@ public enum Zstandard {
             ZSTD_CCtx_setParameter(context.pointer, ZSTD_c_compressionLevel, level)
             ZSTD_CCtx_setParameter(context.pointer, ZSTD_c_checksumFlag, 1)
             let result = ZSTD_compress2(context.pointer, buffer.baseAddress, bound, bytes.baseAddress, bytes.count)
-            if ZSTD_isError(result) != 0 { throw StoreError("internal", "zstd cannot compress \(bytes.count) bytes", cause: String(cString: ZSTD_getErrorName(result))) }
+            if ZSTD_isError(result) != 0 {
+                throw StoreError("internal", "zstd cannot compress \(bytes.count) bytes", cause: String(cString: ZSTD_getErrorName(result)))
+            }
             count = result
         }
     }

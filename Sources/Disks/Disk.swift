@@ -19,7 +19,8 @@ public final class Disk: BlockBackend {
     public init(source: (any ChunkSource)?, sealed: [SealedOverlay] = [], overlay: Overlay) throws {
         size = overlay.size
         if let wrong = sealed.first(where: { $0.size > overlay.size }) {
-            throw DiskError("invalid", "the overlay \(wrong.folder) is larger than the disk of \(overlay.size) bytes over it", fix: "a disk can grow, not shrink")
+            throw DiskError(
+                "invalid", "the overlay \(wrong.folder) is larger than the disk of \(overlay.size) bytes over it", fix: "a disk can grow, not shrink")
         }
         readAhead = ReadAhead(diskSize: size)
         current = Mutex(DiskStack(source: source, sealed: sealed, top: overlay, readAhead: readAhead))
@@ -113,7 +114,8 @@ public final class Disk: BlockBackend {
         try current.withLock { stack in
             guard stack.sealed.count >= ids.count, zip(stack.sealed, ids).allSatisfy({ $0.id == $1 }) else {
                 throw DiskError(
-                    "invalid", "the overlays \(ids.joined(separator: ", ")) are not the lowest of the disk", cause: "it has \(stack.sealed.map(\.id).joined(separator: ", "))",
+                    "invalid", "the overlays \(ids.joined(separator: ", ")) are not the lowest of the disk",
+                    cause: "it has \(stack.sealed.map(\.id).joined(separator: ", "))",
                     fix: "name them oldest first, without gaps")
             }
             stack = DiskStack(source: source, sealed: Array(stack.sealed[ids.count...]), top: stack.top, readAhead: readAhead)

@@ -105,7 +105,10 @@ public final class Overlay: Sendable {
         var done = 0
         while done < buffer.count {
             let count = try check("read", dataPath) { pread(data.raw, base + done, buffer.count - done, off_t(offset) + done) }
-            if count == 0 { throw DiskError("corrupt", "\(dataPath) ends before block \((offset + Int64(done)) >> DiskUnit.blockShift)", fix: "go back to the last checkpoint") }
+            if count == 0 {
+                throw DiskError(
+                    "corrupt", "\(dataPath) ends before block \((offset + Int64(done)) >> DiskUnit.blockShift)", fix: "go back to the last checkpoint")
+            }
             done += count
         }
     }

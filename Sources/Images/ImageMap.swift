@@ -71,7 +71,11 @@ final class ImageMap: Sendable {
                     isUsed = true
                     next += 1
                 }
-                if isUsed { try page.withUnsafeBytes { try file.write(UnsafeRawBufferPointer(rebasing: $0[..<((end - first) * 4)]), at: Int64(headerBytes + first * 4)) } }
+                if isUsed {
+                    try page.withUnsafeBytes {
+                        try file.write(UnsafeRawBufferPointer(rebasing: $0[..<((end - first) * 4)]), at: Int64(headerBytes + first * 4))
+                    }
+                }
             }
             try file.sync()
             try check("rename to", path) { rename(temporary, path) }

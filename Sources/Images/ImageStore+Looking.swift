@@ -25,7 +25,8 @@ extension ImageStore {
         return try entries.map { name, digest in
             let image = try image(digest)
             return Listing(
-                name: name, digest: digest.description, virtualBytes: image.virtualBytes, storedBytes: try inspect(image).storedBytes, layers: image.layers.count,
+                name: name, digest: digest.description, virtualBytes: image.virtualBytes, storedBytes: try inspect(image).storedBytes,
+                layers: image.layers.count,
                 recipe: image.machine.recipe, created: created(digest))
         }
     }

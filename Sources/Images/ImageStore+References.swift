@@ -10,7 +10,9 @@ extension ImageStore {
     private func readIndex() throws -> OCIIndex {
         guard access(indexPath, F_OK) == 0 else { return OCIIndex() }
         do { return try JSONDecoder().decode(OCIIndex.self, from: Data(readFile(indexPath))) } catch let error as DecodingError {
-            throw ImageError("corrupt", "\(indexPath) is no OCI index", cause: "\(error)", fix: "put its last good copy back; `terrine verify --rebuild-index` does not know names")
+            throw ImageError(
+                "corrupt", "\(indexPath) is no OCI index", cause: "\(error)",
+                fix: "put its last good copy back; `terrine verify --rebuild-index` does not know names")
         }
     }
 
@@ -26,7 +28,9 @@ extension ImageStore {
     /// All names, sorted.
     public func references() throws -> [ImageReference] {
         try readIndex().manifests.compactMap { entry in
-            guard let name = entry.annotations?[OCIIndex.referenceKey], let digest = entry.annotations?[OCIIndex.imageKey].flatMap({ Digest($0) }) else { return nil }
+            guard let name = entry.annotations?[OCIIndex.referenceKey], let digest = entry.annotations?[OCIIndex.imageKey].flatMap({ Digest($0) }) else {
+                return nil
+            }
             return ImageReference(name: name, digest: digest)
         }.sorted { $0.name < $1.name }
     }
@@ -34,7 +38,9 @@ extension ImageStore {
     /// Names an image, in the place of what had the name before; does nothing when it has it already.
     public func tag(_ reference: String, _ image: Image) throws {
         let name = try ImageReference.normal(reference)
-        let row = try chunks.index.database.read { try Data.fetchOne($0, sql: "SELECT manifest FROM images WHERE digest = ?", arguments: [Data(image.digest.bytes)]) }
+        let row = try chunks.index.database.read {
+            try Data.fetchOne($0, sql: "SELECT manifest FROM images WHERE digest = ?", arguments: [Data(image.digest.bytes)])
+        }
         guard let manifest = row.flatMap({ Digest(bytes: $0) }), let size = chunks.blobs.size(of: manifest) else {
             throw ImageError("notFound", "the image \(image.digest) is not in the store", fix: "`terrine images` lists those that are")
         }
@@ -71,7 +77,9 @@ extension ImageStore {
             let matching = try allImages().filter { $0.hex.hasPrefix(digits) }
             if matching.count == 1 { return try image(matching[0]) }
             if matching.count > 1 {
-                throw ImageError("ambiguous", "`\(reference)` begins the digests of \(matching.count) images", fix: "give more digits: \(matching.map { $0.hex.prefix(16) }.joined(separator: ", "))")
+                throw ImageError(
+                    "ambiguous", "`\(reference)` begins the digests of \(matching.count) images",
+                    fix: "give more digits: \(matching.map { $0.hex.prefix(16) }.joined(separator: ", "))")
             }
         }
         throw try notFound(reference)
@@ -82,7 +90,8 @@ extension ImageStore {
         let wanted = reference.contains(":") ? reference : reference + ":latest"
         let near = names.map { ($0, distance($0, wanted)) }.min { $0.1 < $1.1 }.flatMap { $0.1 <= max(2, wanted.count / 3) ? $0.0 : nil }
         return ImageError(
-            "notFound", "there is no image `\(reference)`", fix: near.map { "did you mean `\($0)`? " } ?? "" + "`terrine images` lists those that there are, `terrine build` makes one")
+            "notFound", "there is no image `\(reference)`",
+            fix: near.map { "did you mean `\($0)`? " } ?? "" + "`terrine images` lists those that there are, `terrine build` makes one")
     }
 
     /// The least number of letters to change, add or drop.

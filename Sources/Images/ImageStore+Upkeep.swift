@@ -124,7 +124,8 @@ extension ImageStore {
             }
         }
         for reference in try references() where try !allImages().contains(reference.digest) {
-            result.problems.append(Verification.Problem(message: "the name \(reference.name) leads to \(reference.digest), which is not in the store", images: [reference.name]))
+            result.problems.append(
+                Verification.Problem(message: "the name \(reference.name) leads to \(reference.digest), which is not in the store", images: [reference.name]))
         }
         for (error, _) in broken { result.problems.append(Verification.Problem(message: error.description, images: affected)) }
         return result
@@ -138,7 +139,9 @@ extension ImageStore {
         }
         for (layer, diffID) in zip(manifest.layers, image.layers) {
             let plain = try Zstandard.decompress(chunks.blobs.read(layer.digest), limit: 1 << 31)
-            guard Digest.of(plain) == diffID else { throw ImageError("corrupt", "the layer \(layer.digest) of \(digest) is not \(diffID)", fix: "build the image again") }
+            guard Digest.of(plain) == diffID else {
+                throw ImageError("corrupt", "the layer \(layer.digest) of \(digest) is not \(diffID)", fix: "build the image again")
+            }
             let needed = Set(try LayerBlob(decoding: plain).chunks.compactMap(\.digest))
             let known = try chunks.numbers(of: needed)
             if let missing = needed.first(where: { known[$0] == nil || bad.contains($0) }) {
@@ -165,7 +168,8 @@ extension ImageStore {
         try chunks.index.database.write { database in
             try database.execute(sql: "DELETE FROM images; DELETE FROM cache")
             for (image, manifest) in images {
-                try database.execute(sql: "INSERT OR REPLACE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(image.digest.bytes), Data(manifest.bytes)])
+                try database.execute(
+                    sql: "INSERT OR REPLACE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(image.digest.bytes), Data(manifest.bytes)])
                 guard let key = image.cacheKey else { continue }
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO cache (key, image, recipe, step, record, used) VALUES (?, ?, ?, ?, '{}', ?)",

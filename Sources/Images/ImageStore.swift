@@ -21,7 +21,9 @@ public final class ImageStore: Sendable {
                     atPath: home + "/store" + folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             }
         } catch {
-            throw ImageError("permission", "the store in \(home) cannot be made", cause: (error as NSError).localizedDescription, fix: "run it as root, or choose another home with TERRINE_HOME")
+            throw ImageError(
+                "permission", "the store in \(home) cannot be made", cause: (error as NSError).localizedDescription,
+                fix: "run it as root, or choose another home with TERRINE_HOME")
         }
         chunks = try ChunkStore(path: home + "/store")
         if try !chunks.index.database.read({ try $0.tableExists("images") }) { try chunks.index.database.write { try Self.create($0) } }
@@ -30,12 +32,13 @@ public final class ImageStore: Sendable {
     }
 
     private static func create(_ database: Database) throws {
-        try database.execute(sql: """
-            CREATE TABLE IF NOT EXISTS images (digest BLOB PRIMARY KEY, manifest BLOB NOT NULL);
-            CREATE TABLE IF NOT EXISTS cache (
-                key TEXT PRIMARY KEY, image BLOB NOT NULL, recipe TEXT NOT NULL, step TEXT NOT NULL, record TEXT NOT NULL, used REAL NOT NULL);
-            CREATE TABLE IF NOT EXISTS records (recipe TEXT NOT NULL, step TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (recipe, step));
-            """)
+        try database.execute(
+            sql: """
+                CREATE TABLE IF NOT EXISTS images (digest BLOB PRIMARY KEY, manifest BLOB NOT NULL);
+                CREATE TABLE IF NOT EXISTS cache (
+                    key TEXT PRIMARY KEY, image BLOB NOT NULL, recipe TEXT NOT NULL, step TEXT NOT NULL, record TEXT NOT NULL, used REAL NOT NULL);
+                CREATE TABLE IF NOT EXISTS records (recipe TEXT NOT NULL, step TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (recipe, step));
+                """)
     }
 
     // MARK: reading
@@ -67,7 +70,8 @@ public final class ImageStore: Sendable {
                 }
                 guard let number = numbers[digest] else {
                     throw ImageError(
-                        "corrupt", "chunk \(chunk.index) of the image \(image.digest) is not in the store", cause: "its digest is \(digest)", fix: "build the image again")
+                        "corrupt", "chunk \(chunk.index) of the image \(image.digest) is not in the store", cause: "its digest is \(digest)",
+                        fix: "build the image again")
                 }
                 places[chunk.index] = number
             }
@@ -75,7 +79,9 @@ public final class ImageStore: Sendable {
         try ImageMap.write(
             mapPath(image.digest), identity: identity, count: Self.places(image.virtualBytes), parent: nil,
             places.map { (index: $0.key, number: $0.value) }.sorted { $0.index < $1.index })
-        guard let map = try ImageMap(path: mapPath(image.digest), identity: identity) else { throw ImageError("internal", "the map of \(image.digest) cannot be read back") }
+        guard let map = try ImageMap(path: mapPath(image.digest), identity: identity) else {
+            throw ImageError("internal", "the map of \(image.digest) cannot be read back")
+        }
         return map
     }
 
@@ -101,7 +107,8 @@ public final class ImageStore: Sendable {
     /// - Parameter level: of zstd: 3 for builds, 1 where it must be quick.
     public func write(_ draft: ImageDraft, level: Int32 = 3, _ fill: (LayerWriter) throws -> Void) throws -> Image {
         guard draft.virtualBytes >= draft.parent?.virtualBytes ?? 0 else {
-            throw ImageError("invalid", "a disk of \(draft.virtualBytes) bytes cannot follow one of \(draft.parent?.virtualBytes ?? 0)", fix: "a disk can grow, not shrink")
+            throw ImageError(
+                "invalid", "a disk of \(draft.virtualBytes) bytes cannot follow one of \(draft.parent?.virtualBytes ?? 0)", fix: "a disk can grow, not shrink")
         }
         let writer = try ChunkWriter(chunks, level: level)
         try fill(LayerWriter(writer, diskBytes: draft.virtualBytes))
@@ -118,7 +125,8 @@ public final class ImageStore: Sendable {
         let config = try ImageConfig(draft, layers: diffIDs)
         let configBytes = try ImageConfig.canonical(config)
         let digest = try chunks.blobs.write(configBytes)
-        let manifest = OCIManifest(config: OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count)), layers: descriptors)
+        let manifest = OCIManifest(
+            config: OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count)), layers: descriptors)
         let manifestDigest = try chunks.blobs.write(try ImageConfig.canonical(manifest))
 
         let numbers = try chunks.numbers(of: Set(added.compactMap(\.digest)))

@@ -43,7 +43,9 @@ struct LayerBlob: Equatable {
     init(diskBytes: Int64, chunks: [(index: UInt64, digest: Digest?)]) { (self.diskBytes, self.chunks) = (diskBytes, chunks) }
 
     init(decoding bytes: [UInt8]) throws {
-        func wrong(_ cause: String) -> ImageError { ImageError("corrupt", "a layer cannot be read", cause: cause, fix: "`terrine verify` tells which images need it") }
+        func wrong(_ cause: String) -> ImageError {
+            ImageError("corrupt", "a layer cannot be read", cause: cause, fix: "`terrine verify` tells which images need it")
+        }
         guard bytes.count >= 32, bytes.starts(with: Self.magic) else { throw wrong("it does not begin with TRRNLAYR") }
         guard bytes.read32(8) == Self.version else { throw wrong("it has version \(bytes.read32(8))") }
         guard bytes.read32(12) == UInt32(ChunkStore.chunkBytes) else { throw wrong("its chunks have \(bytes.read32(12)) bytes") }
@@ -59,7 +61,9 @@ struct LayerBlob: Equatable {
             guard first >= next, count > 0, first < limit, count <= limit - first, kind <= 1 else { throw wrong("run \(run) is out of order or out of range") }
             guard kind == 0 || at + Int(count) * 32 <= bytes.count else { throw wrong("it ends within the digests") }
             for index in first..<first + count {
-                if kind == 0 { chunks.append((index, nil)) } else {
+                if kind == 0 {
+                    chunks.append((index, nil))
+                } else {
                     chunks.append((index, Digest(bytes: bytes[at..<at + 32])))
                     at += 32
                 }

@@ -14,7 +14,8 @@ public final class LayerWriter {
     public func add(_ index: UInt64, _ bytes: UnsafeRawBufferPointer?) throws {
         if let last, index <= last { throw ImageError("invalid", "chunk \(index) comes after \(last): a layer's chunks must ascend") }
         let start = Int64(clamping: index) * Int64(ChunkStore.chunkBytes)
-        guard start < diskBytes, let expected = Optional(Int(min(Int64(ChunkStore.chunkBytes), diskBytes - start))), bytes.map({ $0.count == expected }) ?? true else {
+        guard start < diskBytes, let expected = Optional(Int(min(Int64(ChunkStore.chunkBytes), diskBytes - start))), bytes.map({ $0.count == expected }) ?? true
+        else {
             throw ImageError("invalid", "chunk \(index) of \(bytes?.count ?? 0) bytes is not on a disk of \(diskBytes) bytes")
         }
         last = index

@@ -44,7 +44,8 @@ public struct UnixSocket: Sendable {
         while done < bytes.count {
             let count = try bytes.withUnsafeBytes { buffer in
                 try check("send to", "a socket") {
-                    clinux_send(descriptor.raw, buffer.baseAddress.map { $0 + done }, buffer.count - done, descriptors, Int32(done == 0 ? descriptors.count : 0))
+                    clinux_send(
+                        descriptor.raw, buffer.baseAddress.map { $0 + done }, buffer.count - done, descriptors, Int32(done == 0 ? descriptors.count : 0))
                 }
             }
             done += count

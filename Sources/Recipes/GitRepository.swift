@@ -64,8 +64,7 @@ public struct GitRepository: Sendable {
         var refs: [String: String] = [:]
         let packed = common + "/packed-refs"
         if FileManager.default.fileExists(atPath: packed) {
-            for line in try Self.text(packed).split(separator: "\n") where !line.hasPrefix("#") && !line.hasPrefix("^")
-            {
+            for line in try Self.text(packed).split(separator: "\n") where !line.hasPrefix("#") && !line.hasPrefix("^") {
                 let parts = line.split(separator: " ", maxSplits: 1)
                 if parts.count == 2 { refs[String(parts[1])] = String(parts[0]) }
             }

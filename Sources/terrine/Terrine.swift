@@ -4,7 +4,8 @@ import Foundation
 struct Terrine: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "terrine", abstract: "Layered disk images and copy-on-write machines from a recipe.",
-        discussion: "Exit codes: 0 done, 1 the work failed, 2 wrong usage or a bad recipe, 125 terrine itself failed. `run`, `exec` and `shell` give the command's own; "
+        discussion:
+            "Exit codes: 0 done, 1 the work failed, 2 wrong usage or a bad recipe, 125 terrine itself failed. `run`, `exec` and `shell` give the command's own; "
             + "124 when it was killed at its timeout, 125 when terrine failed, 126 when the file is no program, 127 when there is none.",
         version: Version.text,
         groupedSubcommands: [
@@ -23,7 +24,7 @@ struct Terrine: ParsableCommand {
             try command.run()
         } catch let code as ExitCode {
             exit(code.rawValue)
-        } catch where Terrine.exitCode(for: error) != .failure {
+        } catch  where Terrine.exitCode(for: error) != .failure {
             // Help that was asked for by leaving out the subcommand, or a value that only the command could judge.
             exit(report.tellUsage(error))
         } catch {

@@ -207,6 +207,6 @@ struct DiskTests {
         #expect(hash("") == 0xEF46_DB37_51D8_E999)
         #expect(hash("abc") == 0x44BC_2CF5_AD77_0999)
         #expect(hash("Nobody inspects the spammish repetition") == 0xFBCE_A83C_8A37_8BF1)
-        #expect(hash("xxhash", 20141025) == 13_067_679_811_253_438_005)
+        #expect(hash("xxhash", 20_141_025) == 13_067_679_811_253_438_005)
     }
 }

@@ -13,7 +13,8 @@ enum FUSENeeds {
         var missing: [String] = []
         if geteuid() != 0 { missing.append("root") }
         for path in ["/dev/fuse", "/dev/loop-control"] where access(path, R_OK | W_OK) != 0 { missing.append(path) }
-        for program in ["fio", "mkfs.ext4", "fstrim", "e2fsck"] where !["/usr/bin/", "/usr/sbin/", "/sbin/", "/bin/"].contains(where: { access($0 + program, X_OK) == 0 }) {
+        for program in ["fio", "mkfs.ext4", "fstrim", "e2fsck"]
+        where !["/usr/bin/", "/usr/sbin/", "/sbin/", "/bin/"].contains(where: { access($0 + program, X_OK) == 0 }) {
             missing.append(program)
         }
         if missing.isEmpty { return true }

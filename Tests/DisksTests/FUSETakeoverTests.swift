@@ -29,7 +29,8 @@ struct FUSETakeoverTests {
             export.backend.interpose { _ in try gate.pass() }
             try sh("seq 1 5000000 | head -c 8388608 > \(export.folder)/data")
             let writers = try (0..<4).map { index in
-                try Command("sh", ["-c", "dd if=\(export.folder)/data of=\(export.disk) bs=1M seek=\(index * 8) oflag=direct conv=notrunc,fsync status=none"]).start()
+                try Command("sh", ["-c", "dd if=\(export.folder)/data of=\(export.disk) bs=1M seek=\(index * 8) oflag=direct conv=notrunc,fsync status=none"])
+                    .start()
             }
             for _ in 0..<5000 where gate.waiting < 4 { usleep(1000) }
             #expect(gate.waiting == 4, "every thread holds a request")

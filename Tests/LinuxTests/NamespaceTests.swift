@@ -24,7 +24,9 @@ struct NamespaceTests {
         guard Needs.root else { return }
         let namespaces = try MachineNamespaces(firstHostID: 700_000, count: 65536, withNetwork: true)
         let network = try #require(namespaces.network)
-        var command = Command("nsenter", ["--user=/proc/self/fd/3", "--net=/proc/self/fd/4", "sh", "-c", "id -u; ls /sys/class/net >/dev/null; ip -o link | wc -l; cat /proc/self/uid_map"])
+        var command = Command(
+            "nsenter",
+            ["--user=/proc/self/fd/3", "--net=/proc/self/fd/4", "sh", "-c", "id -u; ls /sys/class/net >/dev/null; ip -o link | wc -l; cat /proc/self/uid_map"])
         command.descriptors = [3: namespaces.user.raw, 4: network.raw]
         let result = try command.capture()
         let fields = result.output.split(whereSeparator: \.isWhitespace).map(String.init)

@@ -135,8 +135,7 @@ import Testing
     @Test("repositories and the workspace's own history count by commit")
     func commits() throws {
         let text = Fixtures.head + "repositories: [{ url: https://git.example.com/x, path: /srv/x, ref: main }]\n"
-        try withFolder(["terrine.yaml": text, ".git/HEAD": "ref: refs/heads/main\n", ".git/refs/heads/main": "aaaa\n"])
-        {
+        try withFolder(["terrine.yaml": text, ".git/HEAD": "ref: refs/heads/main\n", ".git/refs/heads/main": "aaaa\n"]) {
             folder in
             let recipe = try Recipe.load(folder)
             let workspace = try Workspace(root: folder)

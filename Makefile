@@ -1,0 +1,53 @@
+# Everything a person types is a target of this file; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Where tests, demo and bench put their disks: big files do not belong into a /tmp that may be memory.
+export TMPDIR ?= /var/tmp
+
+BUILD_PACKAGES := libsqlite3-dev libzstd-dev pkg-config
+RUN_PACKAGES := ca-certificates e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
+TEST_PACKAGES := fio procps skopeo
+BENCH_PACKAGES := python3 qemu-utils
+RELEASE := swift build -c release --static-swift-stdlib --product terrine
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+deps: ## install the Debian packages that are missing, and say which
+	@Scripts/install-packages $(BUILD_PACKAGES) $(RUN_PACKAGES) $(TEST_PACKAGES)
+
+bench-deps:
+	@Scripts/install-packages $(BUILD_PACKAGES) $(RUN_PACKAGES) $(BENCH_PACKAGES)
+
+build: deps ## build .build/release/terrine, one self-contained program
+	$(RELEASE)
+
+demo: build ## recipe -> image -> tests in a machine -> checkpoint -> forks that diverge
+	@Scripts/demo .build/release/terrine
+
+test: deps ## build everything and run all tests
+	swift build --build-tests
+	swift test --skip-build --no-parallel
+
+lint: ## check formatting and the house rules
+	@swift format lint --strict -r Sources Tests Package.swift
+	@Scripts/house-rules
+	@echo "lint: clean"
+
+format: ## format all sources in place
+	swift format -i -r Sources Tests Package.swift
+
+bench: bench-deps build ## measure against runc, qemu-img and a native loop; writes Benchmarks/results.md
+	Benchmarks/bench .build/release/terrine
+
+install: build ## install terrine into PREFIX (/usr/local), below DESTDIR if set
+	install -D -m 755 .build/release/terrine $(DESTDIR)$(PREFIX)/bin/terrine
+	strip $(DESTDIR)$(PREFIX)/bin/terrine
+
+clean: ## remove what was built
+	rm -rf .build
+
+.PHONY: help deps bench-deps build demo test lint format bench install clean
