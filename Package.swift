@@ -34,8 +34,11 @@ let package = Package(
             name: "Machines", dependencies: ["ChunkStore", "Images", "Disks", "Linux", "CLinux"],
             swiftSettings: strict),
         .target(
-            name: "Builder", dependencies: ["ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux"],
-            swiftSettings: strict),
+            name: "Builder",
+            dependencies: [
+                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            resources: [.embedInCode("Definitions/debian-bookworm.yaml")], swiftSettings: strict),
         .executableTarget(
             name: "terrine",
             dependencies: [
@@ -50,7 +53,8 @@ let package = Package(
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "MachinesTests", dependencies: ["Machines"], swiftSettings: strict),
-        .testTarget(name: "BuilderTests", dependencies: ["Builder"], swiftSettings: strict),
+        .testTarget(
+            name: "BuilderTests", dependencies: ["Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
         .testTarget(name: "EndToEnd", dependencies: ["Linux"], path: "Tests/EndToEnd", swiftSettings: strict),
     ]
 )

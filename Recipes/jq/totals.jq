@@ -1,0 +1,1 @@
+{ total: (map(.price * .count) | add) }

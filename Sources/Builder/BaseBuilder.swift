@@ -1,0 +1,144 @@
+import ChunkStore
+import Foundation
+import Images
+import Linux
+import Recipes
+
+/// Makes the images that recipes begin with, and remembers them.
+///
+/// A base is keyed by its definition and the hashes of the package indices that it was made from. Those hashes are recorded at the first
+/// build and looked up again only when asked for (``update(_:line:)``): a cached build asks no mirror.
+public struct BaseBuilder: Sendable {
+    /// Raised when the same definition gives another disk.
+    static let formatVersion = 1
+    /// 2023-11-14: a constant, so that no image depends on the day of its build. Files of packages that are younger get this time.
+    static let epoch = 1_700_000_000
+
+    private let images: ImageStore
+    private var home: String { images.home }
+
+    public init(images: ImageStore) { self.images = images }
+
+    /// What is known of a base before anything is built.
+    public enum State: Sendable {
+        /// - Parameter built: when its packages were looked up; nil for images that nothing makes anew.
+        case ready(Image, built: Date?)
+        case missing(reason: String)
+    }
+
+    /// Looks; builds nothing, asks no one.
+    public func state(of plan: Plan) throws -> State {
+        let folder = plan.recipe.folder
+        switch plan.recipe.base {
+        case .named(let name):
+            guard let definition = try BaseDefinitions(folder: folder).find(name) else { return .ready(try local(name), built: nil) }
+            let key = Self.key(of: definition)
+            guard let record = try record(key) else { return .missing(reason: "never built") }
+            guard let image = try images.cached(record.cacheKey) else { return .missing(reason: "not in the store any more") }
+            return .ready(image, built: Date(timeIntervalSince1970: record.built))
+        case .image(let reference):
+            return .ready(try images.resolve(reference), built: nil)
+        case .tar:
+            guard let image = try images.cached(Self.key(ofArchive: plan)) else { return .missing(reason: "never built from this archive") }
+            return .ready(image, built: nil)
+        case .oci(let reference):
+            throw BuildError(
+                "unsupported", "the base oci:\(reference) is an image of a registry, which terrine does not fetch yet",
+                fix: "name a base such as \(BaseDefinitions.builtInNames.joined(separator: ", ")), or export the image's files and use tar:PATH")
+        case .ociLayout(let path, _):
+            throw BuildError(
+                "unsupported", "the base oci-layout:\(path) is an OCI image layout, which terrine does not unpack yet",
+                fix: "export the image's files (`umoci unpack`, `podman export`) and use tar:PATH")
+        }
+    }
+
+    /// The base's image, built when it is missing. Two processes that need the same base build it once.
+    public func image(of plan: Plan, line: (String) -> Void = { _ in }) throws -> Image {
+        if case .ready(let image, _) = try state(of: plan) { return image }
+        let lock = try images.flightLock(flight(of: plan))
+        return try withExtendedLifetime(lock) {
+            if case .ready(let image, _) = try state(of: plan) { return image }
+            return try build(plan, line)
+        }
+    }
+
+    /// Builds a named base again from what its mirrors have now. From unchanged packages comes the same disk, and all after it stays cached.
+    public func update(_ plan: Plan, line: (String) -> Void = { _ in }) throws -> Image {
+        guard case .named(let name) = plan.recipe.base, try definition(name, plan) != nil else { return try image(of: plan, line: line) }
+        let lock = try images.flightLock(flight(of: plan))
+        return try withExtendedLifetime(lock) { try build(plan, line) }
+    }
+
+    private func definition(_ name: String, _ plan: Plan) throws -> BaseDefinition? { try BaseDefinitions(folder: plan.recipe.folder).find(name) }
+
+    private func local(_ name: String) throws -> Image {
+        do {
+            return try images.resolve(name)
+        } catch let error as ImageError where error.code == "notFound" {
+            throw BuildError(
+                "noBase", "there is no base `\(name)`: no Images/\(name).yaml and no local image of that name",
+                fix: "name one of \(BaseDefinitions.builtInNames.joined(separator: ", ")), or an image of `terrine images`")
+        }
+    }
+
+    private func flight(of plan: Plan) throws -> String {
+        switch plan.recipe.base {
+        case .named(let name): try definition(name, plan).map(Self.key) ?? Digest.of(text: name).hex
+        case .tar: Self.key(ofArchive: plan)
+        default: Digest.of(text: plan.recipe.base.text).hex
+        }
+    }
+
+    // MARK: Keys
+
+    static func key(of definition: BaseDefinition) -> String {
+        Digest.of(text: "base \(formatVersion) \(epoch) \(Plan.formatVersion) \(HostArchitecture.current) \(definition.canonical)").hex
+    }
+
+    private static func key(ofArchive plan: Plan) -> String {
+        Digest.of(text: "tar \(formatVersion) \(epoch) \(HostArchitecture.current) \(plan.steps.first?.inputs.first?.digest ?? "")").hex
+    }
+
+    private func record(_ key: String) throws -> BaseRecord? { try BaseRecord.load("\(home)/bases/\(key).json") }
+
+    // MARK: Building
+
+    private func build(_ plan: Plan, _ line: (String) -> Void) throws -> Image {
+        let scratch = try ScratchFolder(home: home, purpose: "base")
+        return try withExtendedLifetime(scratch) {
+            switch plan.recipe.base {
+            case .named(let name):
+                guard let definition = try definition(name, plan) else { return try local(name) }
+                let result = try DebianBootstrap(debian: definition.debian, epoch: Self.epoch).run(in: scratch, line: line)
+                let key = Self.key(of: definition)
+                let cacheKey = Digest.of(text: ([key] + result.indices).joined(separator: "\n")).hex
+                let image = try write(
+                    tar: result.tar, key: cacheKey, step: "base \(name)", size: definition.disk, journal: definition.journal, seed: key, scratch, line)
+                try images.cache(cacheKey, image: image, recipe: "", step: "base \(name)", record: ["definition": definition.canonical])
+                try BaseRecord(name: name, cacheKey: cacheKey, built: Date().timeIntervalSince1970, indices: result.indices).save("\(home)/bases/\(key).json")
+                return image
+            case .tar(let path):
+                let tar = plan.steps.first?.inputs.first?.source ?? path
+                let key = Self.key(ofArchive: plan)
+                let image = try write(tar: tar, key: key, step: "base tar", size: 16 << 30, journal: 16 << 20, seed: key, scratch, line)
+                try images.cache(key, image: image, recipe: "", step: "base tar", record: ["archive": key])
+                return image
+            case .image, .oci, .ociLayout:
+                throw BuildError("internal", "the base \(plan.recipe.base.text) is not one that is built")
+            }
+        }
+    }
+
+    /// A tar archive as an image of one layer.
+    private func write(
+        tar: String, key: String, step: String, size: Int64, journal: Int64, seed: String, _ scratch: ScratchFolder, _ line: (String) -> Void
+    ) throws -> Image {
+        line("writing the disk")
+        let disk = scratch.path + "/disk"
+        try Ext4Writer(size: size, journal: journal, seed: Digest.of(text: seed), epoch: Self.epoch).write(tar: tar, to: disk, scratch: scratch)
+        line("packing the disk")
+        let draft = ImageDraft(
+            parent: nil, virtualBytes: size, environment: ["PATH": Recipe.systemPath], machine: MachineDefaults(), step: step, cacheKey: key)
+        return try images.write(draft) { try DiskFeeder.feed(disk, to: $0) }
+    }
+}

@@ -1,0 +1,47 @@
+import Synchronization
+
+/// Ends a build from another thread, such as that of Ctrl-C: what runs is broken off, nothing begins any more.
+public final class Cancellation: Sendable {
+    private struct State: Sendable {
+        var isCancelled = false
+        var breakOff: (@Sendable () -> Void)?
+    }
+    private let state = Mutex(State())
+
+    public init() {}
+
+    public var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+    /// - Returns: whether something ran that was broken off; if not, there is nothing to wait for.
+    @discardableResult
+    public func cancel() -> Bool {
+        let breakOff = state.withLock { state in
+            state.isCancelled = true
+            return state.breakOff
+        }
+        breakOff?()
+        return breakOff != nil
+    }
+
+    func check() throws {
+        if isCancelled { throw BuildError("cancelled", "the build was stopped", fix: "start it again: it goes on after the last finished step") }
+    }
+
+    /// Runs `body`; when it is cancelled meanwhile, `breakOff` is called from the cancelling thread, and the error is that of a stopped build.
+    func guarding<T>(_ breakOff: @escaping @Sendable () -> Void, _ body: () throws -> T) throws -> T {
+        try state.withLock { state in
+            if state.isCancelled { throw BuildError("cancelled", "the build was stopped") }
+            state.breakOff = breakOff
+        }
+        defer { state.withLock { $0.breakOff = nil } }
+        do {
+            let result = try body()
+            try check()
+            return result
+        } catch {
+            // Whatever fails while a machine is taken away fails because of that.
+            try check()
+            throw error
+        }
+    }
+}

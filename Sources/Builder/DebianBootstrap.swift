@@ -1,0 +1,86 @@
+import Foundation
+import Linux
+import Recipes
+
+/// Runs `mmdebstrap`: a Debian root file system as a tar archive, the same byte for byte from the same packages.
+///
+/// The host's apt configuration and mirrors count while packages are fetched. The archive holds the distribution's own sources and nothing of the host's.
+struct DebianBootstrap {
+    let debian: BaseDefinition.Debian
+    /// Seconds since 1970: no file is younger.
+    let epoch: Int
+
+    /// What was made, and the hashes of the package indices that it was made from.
+    struct Result {
+        let tar: String
+        let indices: [String]
+    }
+
+    func run(in scratch: ScratchFolder, line: (String) -> Void) throws -> Result {
+        let tar = scratch.path + "/base.tar"
+        let indices = scratch.path + "/indices"
+        let host = scratch.path + "/host"
+        try stageHostConfiguration(host)
+        let setup = """
+            cp \(quoted(host))/apt.conf "$1/etc/apt/apt.conf.d/00terrine-host"; \
+            if [ -d \(quoted(host))/auth.conf.d ]; then mkdir -p "$1/etc/apt/auth.conf.d"; cp \(quoted(host))/auth.conf.d/* "$1/etc/apt/auth.conf.d/"; fi
+            """
+        // The lists are still there when packages are in; mmdebstrap removes them after this hook. What every machine has of its own stays as an
+        // empty file: something to mount over.
+        let customise = """
+            (cd "$1/var/lib/apt/lists" && sha256sum *_Packages*) > \(quoted(indices)); \
+            rm -f "$1/etc/apt/apt.conf.d/00terrine-host"; \
+            if [ -d \(quoted(host))/auth.conf.d ]; then for f in \(quoted(host))/auth.conf.d/*; do rm -f "$1/etc/apt/auth.conf.d/${f##*/}"; done; fi; \
+            cp \(quoted(host))/sources.list "$1/etc/apt/sources.list"; rm -f "$1"/etc/apt/sources.list.d/0000*; \
+            for f in resolv.conf hostname hosts machine-id; do rm -f "$1/etc/$f"; : > "$1/etc/$f"; chmod 644 "$1/etc/$f"; done; \
+            rm -rf "$1"/var/log/apt/* "$1"/var/log/*.log "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old "$1"/var/cache/ldconfig/aux-cache
+            """
+        var arguments = ["--mode=root", "--format=tar", "--variant=\(debian.variant.rawValue)", "--setup-hook=\(setup)", "--customize-hook=\(customise)"]
+        if !debian.packages.isEmpty { arguments.append("--include=" + debian.packages.sorted().joined(separator: ",")) }
+        arguments += [debian.suite, tar] + hostSources()
+        line("mmdebstrap \(debian.suite), variant \(debian.variant.rawValue)")
+        let environment = ProcessInfo.processInfo.environment.merging(["SOURCE_DATE_EPOCH": String(epoch), "LC_ALL": "C", "TZ": "UTC"]) { $1 }
+        do {
+            try HostTool.run("mmdebstrap", arguments, environment: environment.map { "\($0.key)=\($0.value)" }, purpose: "make Debian \(debian.suite)")
+        } catch let error as BuildError where error.code == "toolFailed" {
+            throw BuildError(
+                "baseFailed", error.message, cause: error.cause,
+                fix:
+                    "check that this host's apt reaches its mirrors (`apt-get update`) and that the package debian-archive-keyring is there; `terrine doctor` says more"
+            )
+        }
+        let text = String(decoding: FileManager.default.contents(atPath: indices) ?? Data(), as: UTF8.self)
+        // Which mirror an index came from is in its file's name; what it says is in its hash.
+        return Result(tar: tar, indices: text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) }.sorted())
+    }
+
+    /// The host's settings for fetching (proxies, authorities, retries) and its passwords for mirrors, to be used during the build only.
+    private func stageHostConfiguration(_ folder: String) throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        let dump = try HostTool.run("apt-config", ["dump"], purpose: "read this host's apt configuration")
+        let kept = dump.split(separator: "\n").filter {
+            $0.hasPrefix("Acquire::") && !$0.hasPrefix("Acquire::IndexTargets") && !$0.hasPrefix("Acquire::Changelogs")
+        }
+        try Data((kept.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: folder + "/apt.conf"))
+        try Data(Self.distributionSources(debian.suite).utf8).write(to: URL(fileURLWithPath: folder + "/sources.list"))
+        let passwords = "/etc/apt/auth.conf.d"
+        if let names = try? FileManager.default.contentsOfDirectory(atPath: passwords), !names.isEmpty {
+            // A host without such a folder has no passwords to give.
+            try FileManager.default.copyItem(atPath: passwords, toPath: folder + "/auth.conf.d")
+        }
+    }
+
+    /// What a machine's `/etc/apt/sources.list` says, wherever its packages came from.
+    static func distributionSources(_ suite: String) -> String {
+        var lines = ["deb http://deb.debian.org/debian \(suite) main"]
+        if suite != "sid" && suite != "unstable" {
+            lines += ["deb http://deb.debian.org/debian \(suite)-updates main", "deb http://security.debian.org/debian-security \(suite)-security main"]
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The host's own sources of this suite, where it has them; else mmdebstrap's default, which is the distribution's.
+    private func hostSources() -> [String] { AptSources.host().lines(suite: debian.suite) }
+
+    private func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "'\\''") + "'" }
+}

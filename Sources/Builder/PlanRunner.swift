@@ -1,0 +1,186 @@
+import ChunkStore
+import Foundation
+import Images
+import Linux
+import Recipes
+
+/// Builds a plan: each step from the cache, or in a fresh machine started from the image before it.
+///
+/// A step is made once, however many builds need it at a time; a build that is broken off goes on after its last finished step;
+/// and a build that has nothing to do writes nothing.
+public struct PlanRunner: Sendable {
+    public struct Options: Sendable {
+        /// Runs every step, whatever is cached; the results are kept for later builds.
+        public var ignoresCache = false
+        /// Looks up again what the base is made from.
+        public var updatesBase = false
+        /// The name that the image gets; the recipe's, with the tag `latest`, if nil.
+        public var reference: String?
+
+        public init() {}
+    }
+
+    let images: ImageStore
+    let host: any StepHost
+    let reporter: any BuildReporter
+    let cancellation: Cancellation
+
+    public init(images: ImageStore, host: any StepHost, reporter: any BuildReporter = SilentReporter(), cancellation: Cancellation = Cancellation()) {
+        (self.images, self.host, self.reporter, self.cancellation) = (images, host, reporter, cancellation)
+    }
+
+    /// Builds, checks and names the image.
+    ///
+    /// - Throws: ``BuildError`` `stepFailed` with the step's last lines, `checksFailed` when the image was built but does not do what it should
+    ///   (it is kept, tagged `unverified`), `cancelled`.
+    public func run(_ plan: Plan, options: Options = Options()) throws -> BuildResult {
+        let start = ContinuousClock.now
+        // A name that cannot be given is told before anything is built.
+        let reference = try ImageReference.normal(options.reference ?? plan.recipe.name)
+        reporter.report(.planned(recipe: plan.recipe.name, steps: plan.steps.map(\.name)))
+        var built: [BuildResult.Step] = []
+        let base = try baseImage(plan, options, &built)
+        var image = base
+        for index in plan.steps.indices.dropFirst() {
+            try cancellation.check()
+            image = try layer(index, of: plan, over: image, base: base, options, &built)
+        }
+        try check(image, plan, reference)
+        // No failure of an earlier build is of interest any more.
+        try FailedSteps(images: images).clear(plan.recipe.folder)
+        try tag(reference, image)
+        return BuildResult(image: image, reference: reference, steps: built, duration: ContinuousClock.now - start)
+    }
+
+    // MARK: Steps
+
+    private func baseImage(_ plan: Plan, _ options: Options, _ built: inout [BuildResult.Step]) throws -> Image {
+        let start = ContinuousClock.now
+        let builder = BaseBuilder(images: images)
+        if !options.updatesBase, case .ready(let image, _) = try builder.state(of: plan) {
+            reporter.report(.cached(step: 0))
+            built.append(.init(plan.steps[0], key: image.cacheKey ?? image.digest.hex, isCached: true, reason: nil))
+            return image
+        }
+        let reason = options.updatesBase ? "asked for" : "never built"
+        reporter.report(.started(step: 0, reason: reason))
+        do {
+            let line = { (text: String) in reporter.report(.output(step: 0, line: text)) }
+            let image = try options.updatesBase ? builder.update(plan, line: line) : builder.image(of: plan, line: line)
+            let time = ContinuousClock.now - start
+            reporter.report(.finished(step: 0, milliseconds: time.milliseconds, bytes: nil))
+            built.append(.init(plan.steps[0], key: image.cacheKey ?? image.digest.hex, isCached: false, reason: reason, time))
+            return image
+        } catch {
+            reporter.report(.failed(step: 0, milliseconds: (ContinuousClock.now - start).milliseconds))
+            throw error
+        }
+    }
+
+    private func layer(
+        _ index: Int, of plan: Plan, over parent: Image, base: Image, _ options: Options, _ built: inout [BuildResult.Step]
+    ) throws -> Image {
+        let step = plan.steps[index]
+        let key = StepKey(step, of: plan, parentLayers: parent.layers.map(\.description), baseEnvironment: base.environment)
+        if !options.ignoresCache, let image = try images.cached(key.key) {
+            reporter.report(.cached(step: index))
+            built.append(.init(step, key: key.key, isCached: true, reason: nil))
+            return image
+        }
+        let flight = try images.flight(key.key, cancellation) { reporter.report(.waiting(step: index)) }
+        return try withExtendedLifetime(flight) {
+            // Another build may have made it while this one waited.
+            if !options.ignoresCache, let image = try images.cached(key.key) {
+                reporter.report(.cached(step: index))
+                built.append(.init(step, key: key.key, isCached: true, reason: nil))
+                return image
+            }
+            let start = ContinuousClock.now
+            let old = try images.lastRecord(recipe: plan.recordName, step: step.id)
+            let reason = options.ignoresCache ? "asked for" : Plan.reason(old: old, new: key.record)
+            reporter.report(.started(step: index, reason: reason))
+            do {
+                let (image, bytes) = try StepRunner(runner: self, plan: plan, index: index, key: key).run(over: parent)
+                try images.cache(key.key, image: image, recipe: plan.recordName, step: step.id, record: key.record)
+                let time = ContinuousClock.now - start
+                reporter.report(.finished(step: index, milliseconds: time.milliseconds, bytes: bytes))
+                built.append(.init(step, key: key.key, isCached: false, reason: reason, time))
+                return image
+            } catch {
+                reporter.report(.failed(step: index, milliseconds: (ContinuousClock.now - start).milliseconds))
+                throw error
+            }
+        }
+    }
+
+    // MARK: The end
+
+    private func check(_ image: Image, _ plan: Plan, _ reference: String) throws {
+        if plan.recipe.checks.isEmpty { return }
+        let checks = CheckRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
+        let failures = try checks.run(image, plan)
+        guard !failures.isEmpty else { return }
+        let name = String(reference.prefix { $0 != ":" }) + ":unverified"
+        try tag(name, image)
+        throw BuildError(
+            "checksFailed", failures.count == 1 ? failures[0].message : "\(failures.count) checks failed: " + failures.map(\.name).joined(separator: ", "),
+            cause: failures.map(\.cause).joined(separator: "\n"), fix: "the image is kept as \(name): `terrine run \(name) -- sh` shows what it lacks")
+    }
+
+    /// Nothing is written when the name already means this image.
+    private func tag(_ reference: String, _ image: Image) throws {
+        do {
+            if try images.resolve(reference).digest == image.digest { return }
+        } catch let error as ImageError where error.code == "notFound" {
+            // A new name.
+        }
+        try images.tag(reference, image)
+    }
+}
+
+/// What a build made.
+public struct BuildResult: Sendable {
+    public struct Step: Sendable {
+        public let name: String
+        public let key: String
+        public let isCached: Bool
+        /// Why it ran; nil when it was cached.
+        public let reason: String?
+        public let duration: Duration
+
+        init(_ step: PlanStep, key: String, isCached: Bool, reason: String?, _ duration: Duration = .zero) {
+            (name, self.key, self.isCached, self.reason, self.duration) = (step.name, key, isCached, reason, duration)
+        }
+    }
+
+    public let image: Image
+    /// With its tag.
+    public let reference: String
+    public let steps: [Step]
+    public let duration: Duration
+}
+
+extension Plan {
+    /// The recipe's name in the records of what ran last: two of one name in two folders are two recipes.
+    var recordName: String { "\(recipe.name) \(recipe.folder)" }
+}
+
+extension ImageStore {
+    /// Waits until nobody else makes what this key is for.
+    ///
+    /// - Parameter waiting: called once, if somebody does.
+    func flight(_ key: String, _ cancellation: Cancellation, waiting: () -> Void) throws -> FileLock {
+        if let lock = try flightLock(ifFree: key) { return lock }
+        waiting()
+        while true {
+            try cancellation.check()
+            if let lock = try flightLock(ifFree: key) { return lock }
+            usleep(50_000)
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    public var milliseconds: Int { Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000) }
+}

@@ -1,0 +1,49 @@
+import Foundation
+import Images
+import Recipes
+
+/// A plan beside what the store holds: which steps a build would take from the cache, and why the others would run. Nothing is built or asked.
+public struct PlanStatus: Sendable {
+    public struct Step: Sendable {
+        public let id: String
+        public let name: String
+        /// While a step before it is not built the key that it will have is not known: this one no image has.
+        public let key: String
+        public let isCached: Bool
+        /// Why it will run; nil when it is cached.
+        public let reason: String?
+    }
+
+    public let steps: [Step]
+    /// When the base's packages were looked up; nil when it is not built, or not made from packages.
+    public let baseBuilt: Date?
+
+    public init(_ plan: Plan, images: ImageStore) throws {
+        var steps: [Step] = []
+        var parent: Image?
+        var environment: [String: String] = [:]
+        var baseBuilt: Date?
+        for (index, step) in plan.steps.enumerated() {
+            if index == 0 {
+                switch try BaseBuilder(images: images).state(of: plan) {
+                case .ready(let image, let built):
+                    (parent, environment, baseBuilt) = (image, image.environment, built)
+                    steps.append(Step(id: step.id, name: step.name, key: image.cacheKey ?? image.digest.hex, isCached: true, reason: nil))
+                case .missing(let reason):
+                    environment = ["PATH": Recipe.systemPath]
+                    steps.append(Step(id: step.id, name: step.name, key: "", isCached: false, reason: reason))
+                }
+                continue
+            }
+            let layers = parent.map { $0.layers.map(\.description) } ?? Plan.unbuiltParent
+            let key = StepKey(step, of: plan, parentLayers: layers, baseEnvironment: environment)
+            let image = try parent == nil ? nil : images.cached(key.key)
+            var reason: String?
+            if image == nil { reason = Plan.reason(old: try images.lastRecord(recipe: plan.recordName, step: step.id), new: key.record) }
+            steps.append(Step(id: step.id, name: step.name, key: key.key, isCached: image != nil, reason: reason))
+            parent = image
+        }
+        self.steps = steps
+        self.baseBuilt = baseBuilt
+    }
+}

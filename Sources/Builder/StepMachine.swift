@@ -1,0 +1,54 @@
+import Images
+import Linux
+import Recipes
+
+/// What a build needs of machines: fresh ones, from an image, that are gone when nobody holds them.
+///
+/// The real ones are Machines' sandboxes (``SandboxStepHost``); tests have theirs.
+public protocol StepHost: Sendable {
+    /// Starts a transient machine: it goes when this process does, whatever happens.
+    func start(_ request: StepMachineRequest) throws -> any StepMachine
+}
+
+public struct StepMachineRequest: Sendable {
+    public var image: Image
+    public var network: Recipe.NetworkMode
+    /// Folders of this host by their place in the machine.
+    public var binds: [String: String] = [:]
+    public var startsServices = false
+    /// nil: the host's own default.
+    public var cpus: Double?
+    /// Bytes; nil: the host's own default.
+    public var memory: Int64?
+
+    public init(image: Image, network: Recipe.NetworkMode) { (self.image, self.network) = (image, network) }
+}
+
+/// One transient machine. Its calls come from one thread, but for ``remove()``, which may come from any, at any time, and breaks off the others.
+public protocol StepMachine: Sendable {
+    /// Its `/`, seen from this host.
+    var root: RootedFolder { get throws }
+    /// Runs a command to its end.
+    func run(_ command: StepCommand) throws -> StepExit
+    /// Ends the machine and keeps its disk as an image over the one that it started from, durable when this returns.
+    ///
+    /// - Returns: the image, and how many bytes of its disk the machine wrote.
+    func commit(_ draft: ImageDraft) throws -> (image: Image, bytes: Int64)
+    /// Ends the machine; nothing is kept. Does nothing after ``commit(_:)``.
+    func remove() throws
+}
+
+public struct StepCommand: Sendable {
+    public var arguments: [String]
+    public var environment: [String: String]
+    public var user: String
+    public var workingFolder: String
+    public var timeout: Duration?
+    /// Where its stdout and stderr go.
+    public var output: Descriptor
+}
+
+public enum StepExit: Sendable, Equatable {
+    case ended(ExitStatus)
+    case timedOut
+}
