@@ -7,8 +7,8 @@ public struct PlanStatus: Sendable {
     public struct Step: Sendable {
         public let id: String
         public let name: String
-        /// While a step before it is not built the key that it will have is not known: this one no image has.
-        public let key: String
+        /// Nil while a step before it is not built: what it will run on is not known.
+        public let key: String?
         public let isCached: Bool
         /// Why it will run; nil when it is cached.
         public let reason: String?
@@ -31,7 +31,7 @@ public struct PlanStatus: Sendable {
                     steps.append(Step(id: step.id, name: step.name, key: image.cacheKey ?? image.digest.hex, isCached: true, reason: nil))
                 case .missing(let reason):
                     environment = ["PATH": Recipe.systemPath]
-                    steps.append(Step(id: step.id, name: step.name, key: "", isCached: false, reason: reason))
+                    steps.append(Step(id: step.id, name: step.name, key: nil, isCached: false, reason: reason))
                 }
                 continue
             }
@@ -40,7 +40,7 @@ public struct PlanStatus: Sendable {
             let image = try parent == nil ? nil : images.cached(key.key)
             var reason: String?
             if image == nil { reason = Plan.reason(old: try images.lastRecord(recipe: plan.recordName, step: step.id), new: key.record) }
-            steps.append(Step(id: step.id, name: step.name, key: key.key, isCached: image != nil, reason: reason))
+            steps.append(Step(id: step.id, name: step.name, key: parent == nil ? nil : key.key, isCached: image != nil, reason: reason))
             parent = image
         }
         self.steps = steps

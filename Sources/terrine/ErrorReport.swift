@@ -47,6 +47,9 @@ struct ErrorReport {
         let parts = Self.parts(of: error)
         if isJSON {
             tellJSON(parts)
+        } else if let error = error as? RecipeDiagnostics {
+            // Each problem says where it is by itself.
+            FileHandle.standardError.write(Data("\(error)\n".utf8))
         } else {
             var text = "error: \(parts.message)"
             if let cause = parts.cause { text += cause.contains("\n") ? ":\n\(cause)" : ": \(cause)" }
@@ -66,7 +69,8 @@ struct ErrorReport {
     /// 2 for a recipe that is wrong, 1 for work that failed in a way that its error explains, 125 for what Terrine did not expect.
     private static func exitCode(of error: any Error) -> Int32 {
         switch error {
-        case is RecipeError: 2
+        case is RecipeDiagnostics, is RecipeError: 2
+        case let error as BuildError where error.code == "cancelled": 130
         case is StoreError, is ImageError, is DiskError, is MachineError, is BuildError: 1
         default: 125
         }
@@ -88,6 +92,7 @@ struct ErrorReport {
         case let error as DiskError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as MachineError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as BuildError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as RecipeDiagnostics: Parts(code: "badRecipe", message: "\(error)", cause: nil, fix: nil)
         case let error as RecipeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as LinuxError where error.code == ENOSPC:
             Parts(code: "noSpace", message: "\(error)", cause: nil, fix: "`terrine df` tells what takes the room, `terrine gc` frees what nothing needs")

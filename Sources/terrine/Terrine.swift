@@ -9,7 +9,8 @@ struct Terrine: ParsableCommand {
             + "124 when it was killed at its timeout, 125 when terrine failed, 126 when the file is no program, 127 when there is none.",
         version: Version.text,
         groupedSubcommands: [
-            CommandGroup(name: "Host", subcommands: [VersionCommand.self])
+            CommandGroup(name: "Images from recipes", subcommands: [PlanCommand.self]),
+            CommandGroup(name: "Host", subcommands: [VersionCommand.self]),
         ])
 }
 
