@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 DESTDIR ?=
 # Where tests, demo and bench put their disks: big files do not belong into a /tmp that may be memory.
-export TMPDIR ?= /var/tmp
+SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 
 BUILD_PACKAGES := libsqlite3-dev libzstd-dev pkg-config
 RUN_PACKAGES := ca-certificates e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
@@ -26,11 +26,11 @@ build: deps ## build .build/release/terrine, one self-contained program
 	$(RELEASE)
 
 demo: build ## recipe -> image -> tests in a machine -> checkpoint -> forks that diverge
-	@Scripts/demo .build/release/terrine
+	@$(SCRATCH) Scripts/demo .build/release/terrine
 
 test: deps ## build everything and run all tests
 	swift build --build-tests
-	swift test --skip-build --no-parallel
+	$(SCRATCH) swift test --skip-build --no-parallel
 
 lint: ## check formatting and the house rules
 	@swift format lint --strict -r Sources Tests Package.swift
@@ -41,7 +41,7 @@ format: ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
 
 bench: bench-deps build ## measure against runc, qemu-img and a native loop; writes Benchmarks/results.md
-	Benchmarks/bench .build/release/terrine
+	$(SCRATCH) Benchmarks/bench .build/release/terrine
 
 install: build ## install terrine into PREFIX (/usr/local), below DESTDIR if set
 	install -D -m 755 .build/release/terrine $(DESTDIR)$(PREFIX)/bin/terrine

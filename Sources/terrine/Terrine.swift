@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Machines
 
 struct Terrine: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,7 +11,7 @@ struct Terrine: ParsableCommand {
         version: Version.text,
         groupedSubcommands: [
             CommandGroup(name: "Images from recipes", subcommands: [PlanCommand.self]),
-            CommandGroup(name: "Host", subcommands: [VersionCommand.self]),
+            CommandGroup(name: "Host", subcommands: [Doctor.self, VersionCommand.self]),
         ])
 }
 
@@ -34,5 +35,5 @@ struct Terrine: ParsableCommand {
     }
 
     /// Processes that live beside the command line, started by it.
-    private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = [:]
+    private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = ["__probe": { HostProbe.main($0) }]
 }
