@@ -1,11 +1,11 @@
 /// Readers of the small languages in a recipe's values: sizes, durations, ports, modes, names, paths.
-enum Quantities {
+public enum Quantities {
     static let sizeUnits: [(name: String, factor: Double)] = [
         ("KiB", 1024), ("MiB", 1_048_576), ("GiB", 1_073_741_824), ("TiB", 1_099_511_627_776),
     ]
 
     /// Bytes of `512MiB`, `1.5GiB`; nil for anything else.
-    static func bytes(_ text: String) -> Int64? {
+    public static func bytes(_ text: String) -> Int64? {
         guard let unit = sizeUnits.first(where: { text.hasSuffix($0.name) }) else { return nil }
         let digits = text.dropLast(unit.name.count)
         guard isNumber(digits), let number = Double(digits) else { return nil }
@@ -23,7 +23,7 @@ enum Quantities {
     }
 
     /// `30s`, `500ms`, `1h30m`; nil for anything else.
-    static func duration(_ text: String) -> Duration? {
+    public static func duration(_ text: String) -> Duration? {
         var rest = Substring(text)
         var total = Duration.zero
         var order = -1

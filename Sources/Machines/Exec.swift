@@ -1,0 +1,175 @@
+import Foundation
+import Glibc
+import Linux
+import Synchronization
+
+/// A command to run in a machine.
+public struct ExecSpec: Sendable {
+    /// A program, looked up in the machine's `PATH`, and its arguments.
+    public var arguments: [String]
+    /// Over the machine's own.
+    public var environment: [String: String] = [:]
+    /// The machine's when nil.
+    public var workingFolder: String?
+    /// A name, or `uid[:gid]`; the machine's when nil.
+    public var user: String?
+    /// Descriptors of this process that are its input, output and errors.
+    public var descriptors: [Int32: Int32] = [0: 0, 1: 1, 2: 2]
+    /// Then it is killed.
+    public var timeout: Duration?
+    /// A terminal of its own, joined to this process's.
+    public var terminal = false
+
+    public init(_ arguments: [String]) { self.arguments = arguments }
+}
+
+/// A command made ready: who runs it, where, with what, by which runtime call.
+struct MachineExec {
+    private let runtime: OCIRuntime
+    private let process: Descriptor
+    /// Gets the process's id on this host.
+    let pidFile: String
+
+    /// - Throws: ``MachineError`` `commandNotFound`, `notExecutable`, `notFound` for what the machine does not have.
+    init(file: MachineFile, paths: MachinePaths, spec: ExecSpec) throws {
+        guard let program = spec.arguments.first else { throw MachineError("usage", "there is no command to run in `\(file.name)`", fix: "say it after `--`") }
+        guard let initial = readSmallFile(paths.bundle + "/pid").flatMap({ pid_t($0) }) else { throw MachineError("stopped", "`\(file.name)` is not running") }
+        // As the machine sees it, with what is mounted into it.
+        let root = try RootedFolder("/proc/\(initial)/root")
+        let user = try UserLookup.find(spec.user ?? file.settings.user, in: root)
+        var environment = ["PATH": Self.defaultPath, "HOME": user.home]
+        if spec.terminal { environment["TERM"] = ProcessInfo.processInfo.environment["TERM"] ?? "xterm" }
+        environment.merge(try JSONDecoder().decode([String: String].self, from: Data(readFile(paths.environment)))) { $1 }
+        environment.merge(spec.environment) { $1 }
+        let folder = spec.workingFolder ?? file.settings.workingFolder
+        guard folder.hasPrefix("/"), (MachineExec.kind(folder, in: root) ?? 0) == S_IFDIR else {
+            throw MachineError("notFound", "`\(folder)` is no folder of `\(file.name)`", fix: "name another with `--cwd`")
+        }
+        try Self.requireProgram(program, path: environment["PATH"] ?? MachineExec.defaultPath, folder: folder, in: root, of: file.name)
+        let specification = ProcessSpecification(
+            arguments: spec.arguments, environment: environment, workingFolder: folder, user: user, terminal: spec.terminal)
+        let memory = try Descriptor.memory(named: "process")
+        try Array(try specification.json().utf8).withUnsafeBytes { try memory.write($0, at: 0) }
+        process = memory
+        runtime = OCIRuntime(program: file.settings.runtime, state: paths.runtimeState, id: file.id)
+        pidFile = "\(paths.bundle)/exec-\(MachineName.drawID()).pid"
+    }
+
+    static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    /// The runtime's call, whose streams are the process's own.
+    func command(writingPID: Bool = false) -> Command {
+        let number: Int32 = 9
+        var command = runtime.exec(process: "/proc/self/fd/\(number)", pidFile: writingPID ? pidFile : nil)
+        command.descriptors[number] = process.raw
+        return command
+    }
+
+    private static func kind(_ path: String, in root: RootedFolder) -> mode_t? { status(path, in: root).map { $0.st_mode & S_IFMT } }
+
+    private static func status(_ path: String, in root: RootedFolder) -> stat? {
+        // What cannot be reached is not there, for who wants to run it.
+        guard let file = try? root.open(path, 0o10000000) else { return nil }  // O_PATH
+        var status = stat()
+        return fstat(file.raw, &status) == 0 ? status : nil
+    }
+
+    /// The runtime says only that it failed; a shell's exit codes need to know why.
+    private static func requireProgram(_ program: String, path: String, folder: String, in root: RootedFolder, of machine: String) throws {
+        var unusable: String?
+        let candidates: [String]
+        if program.contains("/") {
+            candidates = [program.hasPrefix("/") ? program : "\(folder)/\(program)"]
+        } else {
+            candidates = path.split(separator: ":").map { "\($0)/\(program)" }
+        }
+        for candidate in candidates {
+            guard let status = status(candidate, in: root) else { continue }
+            if status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o111 != 0 { return }
+            unusable = candidate
+        }
+        if let unusable {
+            throw MachineError("notExecutable", "`\(unusable)` of `\(machine)` is not a program", fix: "`chmod +x` it, or run its interpreter")
+        }
+        throw MachineError(
+            "commandNotFound", "`\(machine)` has no program `\(program)`", cause: program.contains("/") ? nil : "it is in no folder of its PATH (\(path))",
+            fix: "add what has it to the recipe's `packages:`")
+    }
+}
+
+extension Machine {
+    /// Runs a command and waits for it. Signals that this process gets are passed on while it runs.
+    public func run(_ spec: ExecSpec) throws -> ExitStatus {
+        let file = try requireRunning()
+        if spec.terminal, ![0, 1, 2].contains(where: { isatty($0) == 1 }) {
+            throw MachineError("usage", "there is no terminal to join to the command's", fix: "leave out `-t` where input and output are no terminal")
+        }
+        let exec = try MachineExec(file: file, paths: paths, spec: spec)
+        var command = exec.command(writingPID: spec.timeout != nil)
+        command.descriptors.merge(spec.descriptors) { $1 }
+        defer { if spec.timeout != nil { unlink(exec.pidFile) } }
+        let signals = SignalForwarder()
+        let pid = try command.start()
+        signals.forward(to: pid)
+        defer { signals.end() }
+        guard let timeout = spec.timeout else { return try waitForExit(of: pid) }
+        let milliseconds = Int32(clamping: Int(timeout / .milliseconds(1)))
+        let process = try Pidfd(of: pid)
+        if try process.waitForEnd(milliseconds: milliseconds) { return try waitForExit(of: pid) }
+        if let inside = readSmallFile(exec.pidFile).flatMap({ pid_t($0) }) { kill(inside, SIGKILL) }
+        // The runtime ends with the process; if not, it is the runtime that hangs.
+        if try !process.waitForEnd(milliseconds: 2000) { try process.signal(SIGKILL) }
+        _ = try waitForExit(of: pid)
+        throw MachineError("timeout", "the command was killed after \(timeout.formatted())", fix: "give it more time, or see what it waits for")
+    }
+}
+
+/// Passes signals on to a child while it runs.
+///
+/// A terminal's own (Ctrl-C) reach the child by themselves and are not passed on twice.
+final class SignalForwarder: @unchecked Sendable {
+    // Unchecked: `old` is written once, before a second thread sees this.
+    private static let numbers = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH]
+    private var old = sigset_t()
+    private let target = TargetProcess()
+    private var thread: PlainThread?
+
+    private final class TargetProcess: Sendable {
+        let pid = Mutex<pid_t>(0)
+    }
+
+    /// Signals are held back from now on.
+    init() {
+        var set = Self.set
+        pthread_sigmask(SIG_BLOCK, &set, &old)
+    }
+
+    private static var set: sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in numbers { sigaddset(&set, number) }
+        return set
+    }
+
+    func forward(to pid: pid_t) {
+        let target = target
+        target.pid.withLock { $0 = pid }
+        // Without the thread signals wait until the command has ended: no reason to kill it.
+        thread = try? PlainThread {
+            var set = Self.set
+            var interval = timespec(tv_sec: 0, tv_nsec: 100_000_000)
+            while target.pid.withLock({ $0 }) != 0 {
+                var info = siginfo_t()
+                let number = sigtimedwait(&set, &info, &interval)
+                // SI_KERNEL: the terminal's, which the child has got as well.
+                if number > 0, info.si_code != 0x80 { target.pid.withLock { if $0 != 0 { kill($0, number) } } }
+            }
+        }
+    }
+
+    func end() {
+        target.pid.withLock { $0 = 0 }
+        thread?.join()
+        pthread_sigmask(SIG_SETMASK, &old, nil)
+    }
+}

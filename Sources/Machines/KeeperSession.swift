@@ -1,0 +1,304 @@
+import CLinux
+import Disks
+import Foundation
+import Glibc
+import Images
+import Linux
+import Synchronization
+
+/// One machine in its keeper: what is up, in the order in which it goes down.
+final class KeeperSession: @unchecked Sendable {
+    // Unchecked: everything below but `machine` is set while only the main thread runs; afterwards `operations` serialises who uses it.
+    let paths: MachinePaths
+    private let machine: Mutex<MachineFile>
+    private let operations = NSLock()
+    private var device: Descriptor?
+    private var server: DiskServer?
+    private var loop: LoopDevice?
+    private var namespaces: MachineNamespaces?
+    private var network: MachineNetwork?
+    private let services = Mutex<ServiceRunner?>(nil)
+    private var hostConfiguration: HostConfiguration?
+    private var isMounted = false
+    private var isMapped = false
+    private var initialProcess: pid_t = 0
+    private let goingDown = Atomic(false)
+
+    init(home: String, name: String) throws {
+        paths = MachinePaths(home: home, name: name)
+        machine = Mutex(try MachineFile.load(paths.file))
+    }
+
+    var file: MachineFile { machine.withLock { $0 } }
+
+    private var runtime: OCIRuntime {
+        let file = file
+        return OCIRuntime(program: file.settings.runtime, state: paths.runtimeState, id: file.id)
+    }
+
+    private func update(_ change: (inout MachineFile) -> Void) throws {
+        try machine.withLock { file in
+            var new = file
+            change(&new)
+            if new == file { return }
+            try new.save(paths.file)
+            file = new
+        }
+    }
+
+    // MARK: up
+
+    func bringUp() throws {
+        let file = file
+        for folder in [paths.fuse, paths.disk, paths.root, paths.bundle, paths.runtimeState, paths.logs, paths.host] {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        }
+        let device = try mountFUSE(at: paths.fuse)
+        self.device = device
+        let disk = DiskDescription(image: file.image, sealed: file.sealed, top: file.top, size: file.diskSize)
+        let server = try DiskServer(device: device, paths: paths, disk: disk, executable: "/proc/self/exe") { [weak self] supervisor in
+            // Only `ps` asks for it.
+            do { try self?.update { $0.supervisor = supervisor } } catch { Keeper.log("\(error)") }
+        }
+        self.server = server
+        // What needs no disk is made while the disk's server starts.
+        let preparing = try SideWork { [self] in try prepareSurroundings(file) }
+        do { try server.start() } catch {
+            preparing.abandon()
+            throw error
+        }
+        try mountDisk(file)
+        try preparing.finish()
+        try startContainer(file)
+    }
+
+    private func prepareSurroundings(_ file: MachineFile) throws {
+        let firstID = try HostIDRanges.claim(machine: file.name, home: paths.home)
+        namespaces = try MachineNamespaces(firstHostID: firstID, count: 65536, withNetwork: true)
+        hostConfiguration = try HostConfiguration.stage(into: paths.host, machine: file.name, network: file.settings.network)
+        if let netns = namespaces?.network {
+            network = try MachineNetwork.attach(
+                name: file.name, id: file.id, namespace: netns, choice: file.settings.network, ports: file.settings.ports, home: paths.home)
+        }
+    }
+
+    private func mountDisk(_ file: MachineFile) throws {
+        let loop = try LoopDevice.attach(file: paths.fuse + "/" + exportFileName)
+        self.loop = loop
+        do {
+            try mount(loop.path, at: paths.disk, type: "ext4", [.noSetUID, .noDevices, .noAccessTime])
+        } catch let error as LinuxError {
+            throw MachineError(
+                "mount", "the disk of `\(file.name)` cannot be mounted", cause: "\(error)",
+                fix: "it must hold an ext4 file system; `terrine verify \(file.imageReference)` checks the image")
+        }
+        isMounted = true
+        try growFileSystem(file)
+    }
+
+    /// A disk larger than its image's file system: the rest becomes usable at the first start.
+    private func growFileSystem(_ file: MachineFile) throws {
+        var status = statvfs()
+        try check("look at", paths.disk) { statvfs(paths.disk, &status) }
+        let blockSize = UInt64(status.f_frsize)
+        let blocks = UInt64(file.diskSize) / blockSize
+        // f_blocks leaves out what the file system keeps for itself (up to a few percent).
+        guard UInt64(file.diskSize) > UInt64(status.f_blocks) * blockSize * 11 / 10 else { return }
+        try FileSystem(at: paths.disk).resizeExt4(toBlocks: blocks)
+    }
+
+    private func startContainer(_ file: MachineFile) throws {
+        guard let namespaces else { throw MachineError("internal", "the machine has no namespaces") }
+        try mountMapped(paths.disk, at: paths.root, userNamespace: namespaces.user)
+        isMapped = true
+        let environment = (hostConfiguration?.environment ?? [:]).merging(file.settings.environment) { $1 }
+        try replaceFile(paths.environment, with: Array(try JSONEncoder().encode(environment)))
+        let bundle = try SandboxBundle(file: file, paths: paths, namespaces: namespaces, host: hostConfiguration)
+        try replaceFile(paths.bundle + "/config.json", with: Array(try bundle.json().utf8))
+        let console = try Descriptor(paths.logs + "/console.log", O_WRONLY | O_CREAT | O_APPEND)
+        // What a keeper that was killed left behind.
+        try runtime.delete()
+        initialProcess = try runtime.run(bundle: paths.bundle, output: console)
+    }
+
+    /// Says that the machine is up, durably.
+    func markRunning() throws {
+        try update {
+            $0.state = .running
+            $0.keeper = .current
+            $0.lastError = nil
+        }
+    }
+
+    func recordFailure(_ error: any Error) {
+        do {
+            try update {
+                $0.state = .stopped
+                $0.lastError = "\(error)"
+            }
+        } catch { Keeper.log("\(error)") }
+    }
+
+    /// Starts what goes on beside the requests: the watch over first process and owner, and the services; returns once these are ready or one failed.
+    func watch() -> KeeperAnswer {
+        do {
+            let file = file
+            _ = try PlainThread { [self] in watchInitialProcess() }
+            if let owner = file.owner { _ = try PlainThread { [self] in watchOwner(owner) } }
+            guard !file.settings.services.isEmpty else { return KeeperAnswer() }
+            let runner = ServiceRunner(services: file.settings.services, paths: paths) { [self] in try command(of: $0, probing: $1) }
+            services.withLock { $0 = runner }
+            try runner.start()
+            return KeeperAnswer(services: runner.reports)
+        } catch {
+            Keeper.log("\(error)")
+            return KeeperAnswer(error: ErrorText(error))
+        }
+    }
+
+    /// The command that runs a service, or its probe, in the machine.
+    private func command(of service: MachineDefaults.Service, probing: Bool) throws -> Command {
+        let file = file
+        var exec = ExecSpec(["/bin/sh", "-c", (probing ? service.ready : nil) ?? service.run])
+        exec.environment = service.environment
+        exec.user = service.user
+        return try MachineExec(file: file, paths: paths, spec: exec).command()
+    }
+
+    private func watchInitialProcess() {
+        do {
+            let status = try waitForExit(of: initialProcess)
+            if goingDown.load(ordering: .acquiring) { return }
+            Keeper.log("the machine's first process ended (\(status))")
+            _ = stop(KeeperStop(state: .stopped, grace: 0, trims: false, removes: file.owner != nil), because: "its first process ended (\(status))")
+            exit(0)
+        } catch { Keeper.log("\(error)") }
+    }
+
+    private func watchOwner(_ owner: ProcessIdentity) {
+        while owner.isAlive { usleep(200_000) }
+        if goingDown.load(ordering: .acquiring) { return }
+        Keeper.log("the process \(owner.pid) that this machine was made for is gone")
+        _ = stop(KeeperStop(state: .stopped, grace: 0, trims: false, removes: true))
+        exit(0)
+    }
+
+    // MARK: requests
+
+    func answer(_ request: KeeperRequest) throws -> KeeperAnswer {
+        operations.lock()
+        defer { operations.unlock() }
+        guard let server, !goingDown.load(ordering: .acquiring) else { throw MachineError("stopped", "`\(paths.name)` is being stopped") }
+        switch request {
+        case .status: return KeeperAnswer()
+        case .seal: return try seal(server)
+        case .rebase(let image, let dropping):
+            try server.rebase(image: image, dropping: dropping, persist: persist)
+            return KeeperAnswer()
+        case .replaceSupervisor:
+            try server.replace()
+            return KeeperAnswer()
+        case .services: return KeeperAnswer(services: services.withLock { $0 }?.reports ?? [])
+        case .stop: throw MachineError("internal", "a stop is no ordinary request")
+        }
+    }
+
+    private func persist(_ disk: DiskDescription) throws {
+        try update {
+            $0.image = disk.image
+            $0.sealed = disk.sealed
+            $0.top = disk.top
+        }
+    }
+
+    private func seal(_ server: DiskServer) throws -> KeeperAnswer {
+        let fileSystem = try FileSystem(at: paths.disk)
+        try fileSystem.sync()
+        let next = MachineName.drawID()
+        let clock = ContinuousClock()
+        let watchdog = try FreezeWatchdog(fileSystem: fileSystem, limit: 10)
+        let start = clock.now
+        let dirty: Int64?
+        do {
+            try withExpeditedGracePeriods { try fileSystem.freeze() }
+            defer { watchdog.thaw() }
+            dirty = try server.seal(next: next, persist: persist)
+        }
+        let pause = start.duration(to: clock.now)
+        if watchdog.expired {
+            throw MachineError("slow", "the seal of `\(paths.name)` took longer than ten seconds, so its file system was let go on", fix: "try again; `\(paths.log)` may say why")
+        }
+        try server.recordSeal()
+        let disk = server.disk
+        return KeeperAnswer(
+            sealed: disk.sealed, image: disk.image, pauseMilliseconds: pause / .milliseconds(1), dirtyBytes: dirty)
+    }
+
+    // MARK: down
+
+    /// Ends the machine; what could not be done is told, and the rest done all the same.
+    func stop(_ request: KeeperStop, because reason: String? = nil) -> ErrorText? {
+        operations.lock()
+        defer { operations.unlock() }
+        if goingDown.exchange(true, ordering: .acquiringAndReleasing) { return nil }
+        if request.grace > 0 { endGently(request.grace) }
+        let clean = takeDown(trims: request.trims)
+        do {
+            try update {
+                $0.state = request.state
+                $0.keeper = nil
+                $0.supervisor = nil
+                $0.lastError = reason
+                // Who keeps it wants it, whoever made it.
+                if !request.removes { $0.owner = nil }
+            }
+            unlink(paths.socket)
+            if request.removes { try MachineHost.removeFiles(of: file, paths: paths) }
+        } catch { return ErrorText(error) }
+        return clean ? nil : ErrorText(MachineError("unclean", "`\(paths.name)` was not taken down cleanly", fix: "see \(paths.log)"))
+    }
+
+    private func endGently(_ seconds: Double) {
+        services.withLock { $0 }?.stop()
+        do {
+            try runtime.signalAll(SIGTERM)
+            let deadline = ContinuousClock.now + .seconds(seconds)
+            while ContinuousClock.now < deadline, kill(initialProcess, 0) == 0, ProcessIdentity(of: initialProcess) != nil { usleep(5000) }
+        } catch { Keeper.log("\(error)") }
+    }
+
+    /// Takes down what is up: thaw, kill, unmount, detach, unmount FUSE. Measured: any other order pins the loop device.
+    @discardableResult
+    func takeDown(trims: Bool) -> Bool {
+        goingDown.store(true, ordering: .releasing)
+        var clean = true
+        func attempt(_ body: () throws -> Void) {
+            do { try body() } catch {
+                Keeper.log("taking down: \(error)")
+                clean = false
+            }
+        }
+        services.withLock { $0 }?.stop()
+        if isMounted { attempt { try FileSystem(at: paths.disk).thaw() } }
+        attempt { try runtime.delete() }
+        if isMapped { attempt { try unmount(paths.root) } }
+        if isMounted {
+            if trims { attempt { try FileSystem(at: paths.disk).trim() } }
+            attempt { try unmountPatiently(paths.disk) }
+        }
+        if let loop { attempt { try loop.detach() } }
+        if let server { attempt { try server.end() } }
+        if device != nil { attempt { try unmount(paths.fuse, lazily: !clean) } }
+        device = nil
+        if let network { attempt { try network.detach() } }
+        attempt { try HostIDRanges.release(machine: paths.name, home: paths.home) }
+        return clean
+    }
+
+    /// A process that was just killed may hold the file system a moment longer.
+    private func unmountPatiently(_ folder: String) throws {
+        for attempt in 0... {
+            do { return try unmount(folder) } catch let error as LinuxError where error.code == EBUSY && attempt < 400 { usleep(5000) }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import ChunkStore
+import Foundation
+import Images
+import Linux
+import Synchronization
+
+extension Machine {
+    /// How many sealed overlays a disk may stand on before a fork packs them: every one makes reads a little slower.
+    private static let overlayLimit = 8
+
+    /// Machines that start from this one's disk as it is now. Its processes, and what it has in memory file systems, are not taken along; nor its ports.
+    ///
+    /// - Parameters:
+    ///   - names: one for each fork; nil: a name is drawn.
+    public func fork(_ names: [String?]) throws -> [Machine] {
+        let lock = try lock()
+        var state = try seal()
+        if state.sealed.count > Self.overlayLimit { state = DiskState(image: try pack(state).digest, sealed: []) }
+        let parent = try file()
+        var made: [(machine: Machine, lock: FileLock)] = []
+        do {
+            for wanted in names { made.append(try host.make(name: wanted) { MachineFile(fork: parent, of: state, name: $0, now: $1) }) }
+        } catch {
+            for child in made { try child.machine.remove(locked: child.lock) }
+            throw error
+        }
+        withExtendedLifetime(lock) {}
+        try bringUp(made)
+        return made.map(\.machine)
+    }
+
+    /// All at once: most of a start is waiting.
+    private func bringUp(_ children: [(machine: Machine, lock: FileLock)]) throws {
+        let starts = try children.map { child in try SideWork { [host] in try host.bringUpNew(child.machine, child.lock) } }
+        var failure: (any Error)?
+        for start in starts { do { try start.finish() } catch { failure = failure ?? error } }
+        guard let failure else { return }
+        for child in children where try child.machine.fileIfAny() != nil { try child.machine.remove(locked: child.lock) }
+        throw failure
+    }
+}
+
+extension MachineFile {
+    /// A machine over the disk `state` of `parent`.
+    init(fork parent: MachineFile, of state: DiskState, name: String, now: Double) {
+        self = parent
+        self.name = name
+        id = MachineName.drawID()
+        created = now
+        self.state = .created
+        image = state.image.description
+        sealed = state.sealed
+        origin = state.sealed
+        top = MachineName.drawID()
+        settings.ports = []
+        (keeper, supervisor, lastError, expires) = (nil, nil, nil, nil)
+        owner = nil
+        self.parent = parent.name
+    }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Images
+import Linux
+
+/// A machine as it is kept in `machines/NAME/machine.json`: what it was asked to be, its disk, and how far it has come.
+///
+/// This file is the truth about a machine; whoever has it can rebuild every root of its disk.
+struct MachineFile: Codable, Sendable, Equatable {
+    enum State: String, Codable, Sendable {
+        /// Made, its keeper not ready yet.
+        case created
+        case running
+        case stopped
+        case hibernated
+        /// Its disk is sealed after a build step: only to be committed or removed.
+        case sealed
+    }
+
+    static let currentVersion = 1
+
+    var version = MachineFile.currentVersion
+    var name: String
+    /// 16 hex digits, never used again: names cgroup, network and container.
+    var id: String
+    /// Seconds since 1970.
+    var created: Double
+    var state: State
+
+    /// The image's digest, `sha256:…`.
+    var image: String
+    /// How the image was named.
+    var imageReference: String
+    /// Sealed overlays over the image, oldest first.
+    var sealed: [String]
+    /// The writable overlay.
+    var top: String
+    /// Those of `sealed` that it was born with, oldest first: a rollback goes back to them. A checkpoint empties it.
+    var origin: [String]
+    /// Bytes.
+    var diskSize: Int64
+
+    var settings: Settings
+    var keeper: ProcessIdentity?
+    var supervisor: ProcessIdentity?
+    /// A transient machine goes when this process does.
+    var owner: ProcessIdentity?
+    /// The machine that it was forked from.
+    var parent: String?
+    /// Why it stopped by itself, when it did.
+    var lastError: String?
+    /// Seconds since 1970 after which `gc` may remove it; nil: never.
+    var expires: Double?
+
+    /// What processes in it get, and what it may use.
+    struct Settings: Codable, Sendable, Equatable {
+        var environment: [String: String] = [:]
+        var user = "root"
+        var workingFolder = "/"
+        var cpus: Double?
+        /// Bytes.
+        var memory: Int64?
+        var pids: Int?
+        var network = NetworkChoice.open(allow: [])
+        var ports: [MachineDefaults.Port] = []
+        var binds: [Bind] = []
+        var services: [MachineDefaults.Service] = []
+        var runtime = "runc"
+    }
+}
+
+/// What a machine reaches.
+public enum NetworkChoice: Codable, Sendable, Hashable {
+    case none
+    /// The internet, but neither this host nor private ranges; `allow` names what of those it may reach: `host`, `host:port` or `address/bits`.
+    case open(allow: [String])
+}
+
+/// A folder or file of the host in a machine.
+public struct Bind: Codable, Sendable, Hashable {
+    /// Absolute, on the host.
+    public var source: String
+    /// Absolute, in the machine.
+    public var target: String
+    public var readOnly: Bool
+
+    public init(source: String, target: String, readOnly: Bool) { (self.source, self.target, self.readOnly) = (source, target, readOnly) }
+}
+
+extension MachineFile {
+    static func load(_ path: String) throws -> MachineFile {
+        let file: MachineFile
+        do {
+            file = try JSONDecoder().decode(MachineFile.self, from: Data(readFile(path)))
+        } catch let error as DecodingError {
+            throw MachineError("corrupt", "\(path) is not a machine's file", cause: "\(error)", fix: "remove the machine's folder if nothing on its disk is needed")
+        }
+        guard file.version == currentVersion else {
+            throw MachineError("unsupported", "\(path) has version \(file.version); this terrine knows \(currentVersion)", fix: "use the terrine that made the machine")
+        }
+        return file
+    }
+
+    /// Durable when it returns.
+    func save(_ path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        try replaceFile(path, with: Array(try encoder.encode(self)))
+    }
+
+    /// What the machine's life amounts to now: `running` is the keeper's word, so a machine whose keeper died is lost.
+    var condition: Machine.State {
+        switch state {
+        case .created, .running:
+            guard let keeper else { return state == .created ? .created : .lost }
+            return keeper.isAlive ? (state == .created ? .created : .running) : .lost
+        case .stopped: return .stopped
+        case .hibernated: return .hibernated
+        case .sealed: return .sealed
+        }
+    }
+
+    /// All overlays of its disk, oldest first.
+    var overlays: [String] { sealed + [top] }
+}

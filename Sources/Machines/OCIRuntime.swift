@@ -1,0 +1,72 @@
+import Foundation
+import Glibc
+import Linux
+
+/// An OCI runtime's command line (`runc`), for one container.
+struct OCIRuntime: Sendable {
+    /// The program: a name in `PATH`, or a path.
+    let program: String
+    /// Where it keeps its own state.
+    let state: String
+    /// The container's id.
+    let id: String
+
+    /// The runtime's log, as text: what it said last is why it failed.
+    private var log: String { state + "/log" }
+
+    private func command(_ arguments: [String]) -> Command {
+        var command = Command(program, ["--root", state, "--log", log] + arguments)
+        command.environment = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+        return command
+    }
+
+    /// Starts the bundle's process and returns its id on this host; it becomes a child of the nearest subreaper.
+    func run(bundle: String, output: Descriptor) throws -> pid_t {
+        let pidFile = bundle + "/pid"
+        let null = try Descriptor("/dev/null", O_RDWR)
+        var run = command(["run", "--detach", "--bundle", bundle, "--pid-file", pidFile, id])
+        run.descriptors = [0: null.raw, 1: output.raw, 2: output.raw]
+        run.workingFolder = bundle
+        let status = try run.run()
+        guard status == .exited(0) else { throw failure("start the machine's first process", status) }
+        guard let pid = readSmallFile(pidFile).flatMap({ pid_t($0) }) else { throw MachineError("runtime", "\(program) did not say which process it started") }
+        return pid
+    }
+
+    /// The command that runs another process in the container, with the streams and the exit code of the command itself.
+    ///
+    /// - Parameters:
+    ///   - process: the file with its OCI description.
+    ///   - pidFile: gets its id on this host.
+    func exec(process: String, pidFile: String?) -> Command {
+        command(["exec", "--process", process] + (pidFile.map { ["--pid-file", $0] } ?? []) + [id])
+    }
+
+    /// Sends a signal to every process of the container.
+    func signalAll(_ signal: Int32) throws {
+        let result = try command(["kill", "--all", id, String(signal)]).capture()
+        // A container that has ended by itself has nobody left to be told.
+        if result.status != .exited(0), ProcessIdentity(of: initialProcess ?? 0) != nil { throw failure("signal the machine's processes", result.status) }
+    }
+
+    private var initialProcess: pid_t? {
+        guard let text = readSmallFile("\(state)/\(id)/state.json"), let range = text.range(of: "\"init_process_pid\":") else { return nil }
+        return pid_t(text[range.upperBound...].prefix(while: \.isNumber))
+    }
+
+    /// Kills all that runs in it, and removes it; does nothing when there is no such container.
+    func delete() throws {
+        guard access("\(state)/\(id)", F_OK) == 0 else { return }
+        let result = try command(["delete", "--force", id]).capture()
+        if result.status != .exited(0), access("\(state)/\(id)", F_OK) == 0 { throw failure("remove the container \(id)", result.status) }
+    }
+
+    private func failure(_ what: String, _ status: ExitStatus) -> MachineError {
+        let lines = (readSmallFile(log) ?? "").split(separator: "\n")
+        let reason = lines.last.map { line in
+            // time="…" level=error msg="…"
+            line.range(of: "msg=").map { String(line[$0.upperBound...]).trimmingCharacters(in: ["\""]) } ?? String(line)
+        }
+        return MachineError("runtime", "\(program) cannot \(what)", cause: reason ?? "it ended with \(status.code) and said nothing", fix: "`terrine doctor` tells what this host lacks")
+    }
+}
