@@ -24,7 +24,7 @@ public enum Keeper {
             // Before anything starts a thread.
             try enterPrivateMountNamespace()
             _ = clinux_prctl(PR_SET_CHILD_SUBREAPER, 1, 0)
-            try writeSmallFile("/proc/self/oom_score_adj", "-900")
+            do { try writeSmallFile("/proc/self/oom_score_adj", "-900") } catch { log("cannot ask to be spared when memory is short: \(error)") }
             umask(0o022)
             let session = try KeeperSession(home: arguments[0], name: arguments[1])
             do {

@@ -50,7 +50,7 @@ final class KeeperSession: @unchecked Sendable {
 
     func bringUp() throws {
         let file = file
-        for folder in [paths.fuse, paths.disk, paths.root, paths.bundle, paths.runtimeState, paths.logs, paths.host] {
+        for folder in [paths.fuse, paths.disk, paths.bundle, paths.runtimeState, paths.logs, paths.host] {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         }
         let device = try mountFUSE(at: paths.fuse)

@@ -12,10 +12,13 @@ struct MachinePaths: Sendable {
     var log: String { folder + "/keeper.log" }
     /// Output of the services, a file each.
     var logs: String { folder + "/logs" }
-    /// Seen in the keeper's mount namespace only: the FUSE mount, the file system on it, and the same with mapped owners.
+    /// Seen in the keeper's mount namespace only: the FUSE mount, and the file system on it.
     var fuse: String { folder + "/fuse" }
     var disk: String { folder + "/disk" }
-    var root: String { folder + "/root" }
+    /// In that namespace the disk with mapped owners. The machine's own root must reach it by its path, and may not pass the home, which is closed;
+    /// this folder exists wherever FUSE does, and is otherwise only the mount point of a control file system. Outside it must exist too: the runtime
+    /// goes there before it enters a machine.
+    var root: String { "/sys/fs/fuse/connections" }
     /// The OCI bundle, and the runtime's own state.
     var bundle: String { folder + "/bundle" }
     /// What the machine's processes get as environment, this host's proxies and certificates included.
