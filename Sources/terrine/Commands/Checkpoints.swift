@@ -20,14 +20,12 @@ struct CheckpointCommand: ParsableCommand {
     var inBackground = false
 
     func run() throws {
-        try global.perform {
-            let checkpoint = try global.machines().machine(machine).checkpoint(as: tag, inBackground: inBackground)
-            try global.print(checkpoint) {
-                let name = checkpoint.image ?? checkpoint.digest ?? checkpoint.id
-                let pause = "paused \(checkpoint.pauseMilliseconds.formatted(.number.precision(.fractionLength(1)))) ms"
-                guard let durable = checkpoint.durableMilliseconds else { return "\(name) is being packed (\(pause))" }
-                return "\(name) (\(pause), durable after \(durable.formatted(.number.precision(.fractionLength(0)))) ms)"
-            }
+        let checkpoint = try global.machines().machine(machine).checkpoint(as: tag, inBackground: inBackground)
+        try global.print(checkpoint) {
+            let name = checkpoint.image ?? checkpoint.digest ?? checkpoint.id
+            let pause = "paused \(checkpoint.pauseMilliseconds.formatted(.number.precision(.fractionLength(1)))) ms"
+            guard let durable = checkpoint.durableMilliseconds else { return "\(name) is being packed (\(pause))" }
+            return "\(name) (\(pause), durable after \(durable.formatted(.number.precision(.fractionLength(0)))) ms)"
         }
     }
 }
@@ -58,25 +56,23 @@ struct Fork: ParsableCommand {
     }
 
     func run() throws {
-        try global.perform {
-            let host = try global.machines()
-            let names = (1...count).map { index in name.map { count == 1 ? $0 : "\($0)-\(index)" } }
-            let forks: [Machine]
-            do {
-                forks = try host.machine(machine).fork(names)
-            } catch let error as MachineError where error.code == "notFound" {
-                // Not a machine: then an image, of which every start is a fork.
-                guard let image = try? host.images.resolve(machine) else { throw error }
-                forks = try names.map {
-                    var spec = MachineSpec(image: image)
-                    (spec.name, spec.imageReference) = ($0, machine)
-                    return try host.start(spec)
-                }
+        let host = try global.machines()
+        let names = (1...count).map { index in name.map { count == 1 ? $0 : "\($0)-\(index)" } }
+        let forks: [Machine]
+        do {
+            forks = try host.machine(machine).fork(names)
+        } catch let error as MachineError where error.code == "notFound" {
+            // Not a machine: then an image, of which every start is a fork.
+            guard let image = try? host.images.resolve(machine) else { throw error }
+            forks = try names.map {
+                var spec = MachineSpec(image: image)
+                (spec.name, spec.imageReference) = ($0, machine)
+                return try host.start(spec)
             }
-            global.note("not taken along: running processes, /run, /dev/shm, published ports")
-            try global.print(Result(machines: try forks.map { try $0.summary() }, notTakenAlong: ["processes", "memory file systems", "ports"])) {
-                forks.map(\.name).joined(separator: "\n")
-            }
+        }
+        global.note("not taken along: running processes, /run, /dev/shm, published ports")
+        try global.print(Result(machines: try forks.map { try $0.summary() }, notTakenAlong: ["processes", "memory file systems", "ports"])) {
+            forks.map(\.name).joined(separator: "\n")
         }
     }
 }
@@ -95,13 +91,11 @@ struct Rollback: ParsableCommand {
     var to: String?
 
     func run() throws {
-        try global.perform {
-            let host = try global.machines()
-            let target = try to.map(host.images.resolve)
-            let machine = try host.machine(machine)
-            try machine.rollBack(to: target)
-            try StartedMachine.tell(machine, global)
-        }
+        let host = try global.machines()
+        let target = try to.map(host.images.resolve)
+        let machine = try host.machine(machine)
+        try machine.rollBack(to: target)
+        try StartedMachine.tell(machine, global)
     }
 }
 
@@ -121,9 +115,7 @@ struct Promote: ParsableCommand {
     }
 
     func run() throws {
-        try global.perform {
-            let (machine, replaced) = try global.machines().machine(fork).promote()
-            try global.print(Result(machine: try machine.summary(), replaced: replaced)) { "\(machine.name) is now what \(fork) was; what it was before is \(replaced)" }
-        }
+        let (machine, replaced) = try global.machines().machine(fork).promote()
+        try global.print(Result(machine: try machine.summary(), replaced: replaced)) { "\(machine.name) is now what \(fork) was; what it was before is \(replaced)" }
     }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Linux
 import Machines
 
-struct Exec: ParsableCommand {
+struct Exec: ParsableCommand, RunsCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command in a running machine.",
         discussion: "Input, output and errors are this process's, apart from each other; the command's exit code is this one's: 126 for a file that is no program, 127 for none.")
@@ -35,12 +35,10 @@ struct Exec: ParsableCommand {
     }
 
     func run() throws {
-        try global.perform {
-            var exec = ExecSpec(command)
-            exec.environment = try EnvironmentArgument.parse(environment)
-            (exec.user, exec.workingFolder, exec.terminal) = (user, workingFolder, tty)
-            exec.timeout = try timeout.map(DurationArgument.parse)
-            throw ExitCode(try global.machines().machine(machine).run(exec).code)
-        }
+        var exec = ExecSpec(command)
+        exec.environment = try EnvironmentArgument.parse(environment)
+        (exec.user, exec.workingFolder, exec.terminal) = (user, workingFolder, tty)
+        exec.timeout = try timeout.map(DurationArgument.parse)
+        throw ExitCode(try global.machines().machine(machine).run(exec).code)
     }
 }

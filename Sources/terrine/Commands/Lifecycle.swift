@@ -27,10 +27,8 @@ struct Stop: ParsableCommand {
     var grace = "10s"
 
     func run() throws {
-        try global.perform {
-            let grace = try DurationArgument.parse(grace)
-            try EachMachine.perform(machines, global) { try $0.stop(grace: grace / .seconds(1)) }
-        }
+        let grace = try DurationArgument.parse(grace)
+        try EachMachine.perform(machines, global) { try $0.stop(grace: grace / .seconds(1)) }
     }
 }
 
@@ -54,18 +52,16 @@ struct Remove: ParsableCommand {
     }
 
     func run() throws {
-        try global.perform {
-            let host = try global.machines()
-            let names = all ? try host.machines().map(\.name) : machines
-            var removed: [String] = []
-            for name in names {
-                do {
-                    try host.machine(name).remove()
-                    removed.append(name)
-                } catch let error as MachineError where error.code == "notFound" && force { continue }
-            }
-            try global.print(["machines": removed]) { removed.joined(separator: "\n") }
+        let host = try global.machines()
+        let names = all ? try host.machines().map(\.name) : machines
+        var removed: [String] = []
+        for name in names {
+            do {
+                try host.machine(name).remove()
+                removed.append(name)
+            } catch let error as MachineError where error.code == "notFound" && force { continue }
         }
+        try global.print(["machines": removed]) { removed.joined(separator: "\n") }
     }
 }
 
@@ -78,7 +74,7 @@ struct Hibernate: ParsableCommand {
     @Argument(help: "The machines.")
     var machines: [String]
 
-    func run() throws { try global.perform { try EachMachine.perform(machines, global) { try $0.hibernate() } } }
+    func run() throws { try EachMachine.perform(machines, global) { try $0.hibernate() } }
 }
 
 struct Resume: ParsableCommand {
@@ -89,7 +85,7 @@ struct Resume: ParsableCommand {
     @Argument(help: "The machines.")
     var machines: [String]
 
-    func run() throws { try global.perform { try EachMachine.perform(machines, global) { try $0.resume() } } }
+    func run() throws { try EachMachine.perform(machines, global) { try $0.resume() } }
 }
 
 struct Wait: ParsableCommand {
@@ -109,15 +105,13 @@ struct Wait: ParsableCommand {
     }
 
     func run() throws {
-        try global.perform {
-            let host = try global.machines()
-            let limit = try timeout.map(DurationArgument.parse)
-            var result = Result(stopped: [], running: [])
-            for name in machines {
-                if try host.machine(name).wait(timeout: limit) { result.stopped.append(name) } else { result.running.append(name) }
-            }
-            try global.print(result) { result.stopped.joined(separator: "\n") }
-            if !result.running.isEmpty { throw ExitCode(1) }
+        let host = try global.machines()
+        let limit = try timeout.map(DurationArgument.parse)
+        var result = Result(stopped: [], running: [])
+        for name in machines {
+            if try host.machine(name).wait(timeout: limit) { result.stopped.append(name) } else { result.running.append(name) }
         }
+        try global.print(result) { result.stopped.joined(separator: "\n") }
+        if !result.running.isEmpty { throw ExitCode(1) }
     }
 }

@@ -16,16 +16,14 @@ struct List: ParsableCommand {
     }
 
     func run() throws {
-        try global.perform {
-            let machines = try global.machines().machines { global.note("\($0)") }.map { try $0.summary() }
-            try global.print(Result(machines: machines)) {
-                if names { return machines.map(\.name).joined(separator: "\n") }
-                let rows = machines.map { machine in
-                    let pid = machine.pid.map { String($0) } ?? "-"
-                    return [machine.name, machine.state.rawValue, machine.image, pid, machine.diskBytes.formatted(.byteCount(style: .memory)), machine.created, machine.parent ?? ""]
-                }
-                return TextTable.render(["NAME", "STATE", "IMAGE", "PID", "DISK", "CREATED", "PARENT"], rows)
+        let machines = try global.machines().machines { global.note("\($0)") }.map { try $0.summary() }
+        try global.print(Result(machines: machines)) {
+            if names { return machines.map(\.name).joined(separator: "\n") }
+            let rows = machines.map { machine in
+                let pid = machine.pid.map { String($0) } ?? "-"
+                return [machine.name, machine.state.rawValue, machine.image, pid, machine.diskBytes.formatted(.byteCount(style: .memory)), machine.created, machine.parent ?? ""]
             }
+            return TextTable.render(["NAME", "STATE", "IMAGE", "PID", "DISK", "CREATED", "PARENT"], rows)
         }
     }
 }
@@ -45,11 +43,9 @@ struct Logs: ParsableCommand {
     var follow = false
 
     func run() throws {
-        try global.perform {
-            try global.machines().machine(machine).logs(service: service, follows: follow) { line in
-                Swift.print(line)
-                fflush(nil)
-            }
+        try global.machines().machine(machine).logs(service: service, follows: follow) { line in
+            Swift.print(line)
+            fflush(nil)
         }
     }
 }
@@ -72,15 +68,13 @@ struct Copy: ParsableCommand {
     }
 
     func run() throws {
-        try global.perform {
-            let host = try global.machines()
-            switch (Self.inMachine(source), Self.inMachine(target)) {
-            case (nil, let (name, path)?): try host.machine(name).copyIn(source, to: path)
-            case (let (name, path)?, nil): try host.machine(name).copyOut(path, to: target)
-            default: throw ValidationError("one of the two is a path in a machine, MACHINE:/PATH, the other one of this host")
-            }
-            try global.print(Result(source: source, target: target)) { "" }
+        let host = try global.machines()
+        switch (Self.inMachine(source), Self.inMachine(target)) {
+        case (nil, let (name, path)?): try host.machine(name).copyIn(source, to: path)
+        case (let (name, path)?, nil): try host.machine(name).copyOut(path, to: target)
+        default: throw ValidationError("one of the two is a path in a machine, MACHINE:/PATH, the other one of this host")
         }
+        try global.print(Result(source: source, target: target)) { "" }
     }
 
     private static func inMachine(_ text: String) -> (name: String, path: String)? {

@@ -5,7 +5,7 @@ import Linux
 import Machines
 import Recipes
 
-struct Run: ParsableCommand {
+struct Run: ParsableCommand, RunsCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command in a fresh machine, and discard it.",
         discussion: "The command's exit code is this one's. IMAGE may be a folder with a recipe: it is built if need be.")
@@ -42,20 +42,18 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
-        try global.perform {
-            let host = try global.machines()
-            var spec = try machine.spec(try ImageArgument.resolve(image, global, host.images), reference: image)
-            spec.name = name
-            spec.startsServices = services
-            spec.isTransient = name == nil || rm
-            let started = try host.start(spec)
-            var exec = ExecSpec(command)
-            (exec.workingFolder, exec.terminal) = (workingFolder, tty)
-            exec.timeout = try timeout.map(DurationArgument.parse)
-            let result = Result { try started.run(exec) }
-            if spec.isTransient { try started.remove() }
-            throw ExitCode(try result.get().code)
-        }
+        let host = try global.machines()
+        var spec = try machine.spec(try ImageArgument.resolve(image, global, host.images), reference: image)
+        spec.name = name
+        spec.startsServices = services
+        spec.isTransient = name == nil || rm
+        let started = try host.start(spec)
+        var exec = ExecSpec(command)
+        (exec.workingFolder, exec.terminal) = (workingFolder, tty)
+        exec.timeout = try timeout.map(DurationArgument.parse)
+        let result = Result { try started.run(exec) }
+        if spec.isTransient { try started.remove() }
+        throw ExitCode(try result.get().code)
     }
 }
 

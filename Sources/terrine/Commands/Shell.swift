@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Machines
 
-struct Shell: ParsableCommand {
+struct Shell: ParsableCommand, RunsCommand {
     static let configuration = CommandConfiguration(abstract: "Open a shell in a running machine.")
 
     @OptionGroup var global: GlobalOptions
@@ -17,7 +17,7 @@ struct Shell: ParsableCommand {
     var workingFolder: String?
 
     func run() throws {
-        try global.perform { throw try ExitCode(ShellSession.open(global.machines().machine(machine), user: user, workingFolder: workingFolder)) }
+        throw try ExitCode(ShellSession.open(global.machines().machine(machine), user: user, workingFolder: workingFolder))
     }
 }
 

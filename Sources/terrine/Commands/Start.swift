@@ -19,13 +19,11 @@ struct Start: ParsableCommand {
     var services = true
 
     func run() throws {
-        try global.perform {
-            let host = try global.machines()
-            var spec = try machine.spec(try host.images.resolve(image), reference: image)
-            spec.name = name
-            spec.startsServices = services
-            try StartedMachine.tell(try host.start(spec), global)
-        }
+        let host = try global.machines()
+        var spec = try machine.spec(try host.images.resolve(image), reference: image)
+        spec.name = name
+        spec.startsServices = services
+        try StartedMachine.tell(try host.start(spec), global)
     }
 }
 
@@ -44,12 +42,10 @@ struct Restore: ParsableCommand {
     var name: String
 
     func run() throws {
-        try global.perform {
-            let host = try global.machines()
-            var spec = try machine.spec(try host.images.resolve(image), reference: image)
-            spec.name = name
-            try StartedMachine.tell(try host.start(spec), global)
-        }
+        let host = try global.machines()
+        var spec = try machine.spec(try host.images.resolve(image), reference: image)
+        spec.name = name
+        try StartedMachine.tell(try host.start(spec), global)
     }
 }
 
