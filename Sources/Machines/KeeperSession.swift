@@ -21,6 +21,9 @@ final class KeeperSession: @unchecked Sendable {
     private var hostConfiguration: HostConfiguration?
     private var isMounted = false
     private var isMapped = false
+    private var firstHostID: UInt32 = 0
+    /// Where the host's files that the machine gets are mounted with mapped owners, in the order of their mounting.
+    private var boundFiles: [String] = []
     private var initialProcess: pid_t = 0
     private let goingDown = Atomic(false)
 
@@ -73,13 +76,20 @@ final class KeeperSession: @unchecked Sendable {
     }
 
     private func prepareSurroundings(_ file: MachineFile) throws {
-        let firstID = try HostIDRanges.claim(machine: file.name, home: paths.home)
-        namespaces = try MachineNamespaces(firstHostID: firstID, count: 65536, withNetwork: true)
-        hostConfiguration = try HostConfiguration.stage(into: paths.host, machine: file.name, network: file.settings.network)
-        if let netns = namespaces?.network {
-            network = try MachineNetwork.attach(
-                name: file.name, id: file.id, namespace: netns, choice: file.settings.network, ports: file.settings.ports, home: paths.home)
+        firstHostID = try HostIDRanges.claim(machine: file.name, home: paths.home)
+        let namespaces = try MachineNamespaces(firstHostID: firstHostID, count: HostIDRanges.count, withNetwork: true)
+        self.namespaces = namespaces
+        guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
+        var addresses: MachineNetwork.Addresses?
+        var allow: [String] = []
+        if case .open(let allowed) = file.settings.network {
+            allow = allowed
+            addresses = try MachineNetwork.reserve(id: file.id, namespace: netns)
         }
+        let configuration = try HostConfiguration.stage(into: paths.host, machine: file.name, gateway: addresses?.host)
+        hostConfiguration = configuration
+        network = try MachineNetwork.attach(
+            id: file.id, namespace: netns, addresses: addresses, allow: allow, configuration: configuration, ports: file.settings.ports)
     }
 
     private func mountDisk(_ file: MachineFile) throws {
@@ -108,17 +118,56 @@ final class KeeperSession: @unchecked Sendable {
     }
 
     private func startContainer(_ file: MachineFile) throws {
-        guard let namespaces else { throw MachineError("internal", "the machine has no namespaces") }
+        guard let namespaces, let hostConfiguration else { throw MachineError("internal", "the machine's surroundings are not there") }
+        let disk = try RootedFolder(paths.disk)
+        try clearRun(disk)
         try mountMapped(paths.disk, at: paths.root, userNamespace: namespaces.user)
         isMapped = true
-        let environment = (hostConfiguration?.environment ?? [:]).merging(file.settings.environment) { $1 }
+        let environment = hostConfiguration.environment(for: disk).merging(file.settings.environment) { $1 }
         try replaceFile(paths.environment, with: Array(try JSONEncoder().encode(environment)))
-        let bundle = try SandboxBundle(file: file, paths: paths, namespaces: namespaces, host: hostConfiguration)
+        let binds = try hostConfiguration.binds + file.settings.binds.enumerated().map { try mapOwners($1, number: $0, namespaces.user) }
+        guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
+        let bundle = SandboxBundle(
+            command: hostConfiguration.firstProcess, hostname: file.name, rootPath: paths.root, userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
+            firstHostID: firstHostID, networkNamespacePath: "/proc/\(getpid())/fd/\(netns.raw)", cgroupsPath: "/terrine/\(file.id)", cpus: file.settings.cpus,
+            memory: file.settings.memory, pids: file.settings.pids, binds: binds)
         try replaceFile(paths.bundle + "/config.json", with: Array(try bundle.json().utf8))
         let console = try Descriptor(paths.logs + "/console.log", O_WRONLY | O_CREAT | O_APPEND)
         // What a keeper that was killed left behind.
         try runtime.delete()
         initialProcess = try runtime.run(bundle: paths.bundle, output: console)
+    }
+
+    /// What a boot does: /run has no files, only the folders that packages made for theirs.
+    private func clearRun(_ disk: RootedFolder) throws {
+        func clear(_ folder: String, depth: Int) throws {
+            guard depth < 16, let status = try disk.attributes(folder), status.st_mode & S_IFMT == S_IFDIR else { return }
+            for name in try disk.list(folder) {
+                let path = folder + "/" + name
+                if let inside = try disk.attributes(path), inside.st_mode & S_IFMT == S_IFDIR { try clear(path, depth: depth + 1) } else { try disk.remove(path) }
+            }
+        }
+        try clear("/run", depth: 0)
+    }
+
+    /// Mounts a file or folder of this host so that its root's files are those of the machine's root; as it is where its file system cannot.
+    private func mapOwners(_ bind: Bind, number: Int, _ namespace: Descriptor) throws -> Bind {
+        var status = stat()
+        guard stat(bind.source, &status) == 0 else {
+            throw MachineError("notFound", "`\(bind.source)`, which the machine shall see as `\(bind.target)`, is not there", fix: "make it, or leave out its `-v`")
+        }
+        let folder = paths.folder + "/binds"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let place = "\(folder)/\(number)"
+        if status.st_mode & S_IFMT == S_IFDIR { mkdir(place, 0o700) } else { _ = try Descriptor(place, O_RDWR | O_CREAT) }
+        do {
+            try mountMapped(bind.source, at: place, userNamespace: namespace)
+            boundFiles.append(place)
+            return Bind(source: place, target: bind.target, readOnly: bind.readOnly)
+        } catch let error as LinuxError {
+            Keeper.log("the owners of \(bind.source) cannot be mapped: \(error)")
+            return bind
+        }
     }
 
     /// Says that the machine is up, durably.
@@ -281,6 +330,7 @@ final class KeeperSession: @unchecked Sendable {
         services.withLock { $0 }?.stop()
         if isMounted { attempt { try FileSystem(at: paths.disk).thaw() } }
         attempt { try runtime.delete() }
+        for place in boundFiles.reversed() { attempt { try unmount(place) } }
         if isMapped { attempt { try unmount(paths.root) } }
         if isMounted {
             if trims { attempt { try FileSystem(at: paths.disk).trim() } }

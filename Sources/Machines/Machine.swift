@@ -231,7 +231,7 @@ public final class Machine: Sendable {
             }
         }
         try OCIRuntime(program: file.settings.runtime, state: paths.runtimeState, id: file.id).delete()
-        try MachineNetwork.detach(id: file.id, home: host.home)
+        try MachineNetwork.detach(id: file.id)
         try HostIDRanges.release(machine: name, home: host.home)
         unlink(paths.socket)
         try change {

@@ -68,24 +68,6 @@ struct MachineFile: Codable, Sendable, Equatable {
     }
 }
 
-/// What a machine reaches.
-public enum NetworkChoice: Codable, Sendable, Hashable {
-    case none
-    /// The internet, but neither this host nor private ranges; `allow` names what of those it may reach: `host`, `host:port` or `address/bits`.
-    case open(allow: [String])
-}
-
-/// A folder or file of the host in a machine.
-public struct Bind: Codable, Sendable, Hashable {
-    /// Absolute, on the host.
-    public var source: String
-    /// Absolute, in the machine.
-    public var target: String
-    public var readOnly: Bool
-
-    public init(source: String, target: String, readOnly: Bool) { (self.source, self.target, self.readOnly) = (source, target, readOnly) }
-}
-
 extension MachineFile {
     static func load(_ path: String) throws -> MachineFile {
         let file: MachineFile

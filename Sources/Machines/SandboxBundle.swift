@@ -96,8 +96,6 @@ struct SandboxBundle: Sendable {
             Self.mount("mqueue", "mqueue", at: "/dev/mqueue", ["nosuid", "noexec", "nodev"]),
             Self.mount("sysfs", "sysfs", at: "/sys", ["nosuid", "noexec", "nodev", "ro"]),
             Self.mount("cgroup", "cgroup", at: "/sys/fs/cgroup", ["nosuid", "noexec", "nodev", "relatime", "ro"]),
-            // As under systemd: programs put sockets and small helpers there, and nothing of it outlives the machine.
-            Self.mount("tmpfs", "tmpfs", at: "/run", ["nosuid", "nodev", "mode=755"]),
         ]
         return own
             + binds.map { Self.mount("bind", $0.source, at: $0.target, ["rbind", "rprivate"] + ($0.readOnly ? ["ro"] : ["rw"])) }
