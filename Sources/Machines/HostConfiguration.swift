@@ -173,7 +173,9 @@ struct HostConfiguration: Sendable {
             var section = "global"
             for line in (Self.text(path) ?? "").split(separator: "\n") {
                 let trimmed = line.trimmingCharacters(in: .whitespaces)
-                if trimmed.hasPrefix("["), trimmed.hasSuffix("]") { section = String(trimmed.dropFirst().dropLast()) } else if let equals = trimmed.firstIndex(of: "="), !trimmed.hasPrefix("#") {
+                if trimmed.hasPrefix("["), trimmed.hasSuffix("]") {
+                    section = String(trimmed.dropFirst().dropLast())
+                } else if let equals = trimmed.firstIndex(of: "="), !trimmed.hasPrefix("#") {
                     let key = trimmed[..<equals].trimmingCharacters(in: .whitespaces)
                     let value = trimmed[trimmed.index(after: equals)...].trimmingCharacters(in: .whitespaces)
                     if key == "cert" || key == "cache-dir" { continue }
@@ -187,7 +189,10 @@ struct HostConfiguration: Sendable {
         }.joined()
         try write("pip.conf", text)
         environment["PIP_CONFIG_FILE"] = inside + "/pip.conf"
-        for name in ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST", "PIP_NO_INDEX", "PIP_DEFAULT_TIMEOUT", "UV_INDEX_URL", "UV_DEFAULT_INDEX"] {
+        for name in [
+            "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST", "PIP_NO_INDEX", "PIP_DEFAULT_TIMEOUT", "UV_INDEX_URL",
+            "UV_DEFAULT_INDEX",
+        ] {
             guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else { continue }
             note(urlsIn: value)
             environment[name] = movingFolders(value)
@@ -205,7 +210,9 @@ struct HostConfiguration: Sendable {
         for match in text.matches(of: /(?:^|[\s="]|file:(?:\/\/)?)(\/[A-Za-z0-9._\/-]+)/) {
             let path = String(match.1)
             var status = stat()
-            guard !path.hasPrefix("/usr/share/keyrings"), !path.hasPrefix("/etc/apt"), !path.hasPrefix("/dev/"), stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
+            guard !path.hasPrefix("/usr/share/keyrings"), !path.hasPrefix("/etc/apt"), !path.hasPrefix("/dev/"), stat(path, &status) == 0,
+                status.st_mode & S_IFMT == S_IFDIR
+            else { continue }
             let target = folders[path] ?? "\(inside)/folders/\(folders.count)"
             folders[path] = target
             result = result.replacing(path, with: target)

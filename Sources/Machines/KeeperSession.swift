@@ -128,7 +128,8 @@ final class KeeperSession: @unchecked Sendable {
         let binds = try hostConfiguration.binds + file.settings.binds.enumerated().map { try mapOwners($1, number: $0, namespaces.user) }
         guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
         let bundle = SandboxBundle(
-            command: hostConfiguration.firstProcess, hostname: file.name, rootPath: paths.root, userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
+            command: hostConfiguration.firstProcess, hostname: file.name, rootPath: paths.root,
+            userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
             firstHostID: firstHostID, networkNamespacePath: "/proc/\(getpid())/fd/\(netns.raw)", cgroupsPath: "/terrine/\(file.id)", cpus: file.settings.cpus,
             memory: file.settings.memory, pids: file.settings.pids, binds: binds)
         try replaceFile(paths.bundle + "/config.json", with: Array(try bundle.json().utf8))
@@ -144,7 +145,11 @@ final class KeeperSession: @unchecked Sendable {
             guard depth < 16, let status = try disk.attributes(folder), status.st_mode & S_IFMT == S_IFDIR else { return }
             for name in try disk.list(folder) {
                 let path = folder + "/" + name
-                if let inside = try disk.attributes(path), inside.st_mode & S_IFMT == S_IFDIR { try clear(path, depth: depth + 1) } else { try disk.remove(path) }
+                if let inside = try disk.attributes(path), inside.st_mode & S_IFMT == S_IFDIR {
+                    try clear(path, depth: depth + 1)
+                } else {
+                    try disk.remove(path)
+                }
             }
         }
         try clear("/run", depth: 0)
@@ -154,7 +159,8 @@ final class KeeperSession: @unchecked Sendable {
     private func mapOwners(_ bind: Bind, number: Int, _ namespace: Descriptor) throws -> Bind {
         var status = stat()
         guard stat(bind.source, &status) == 0 else {
-            throw MachineError("notFound", "`\(bind.source)`, which the machine shall see as `\(bind.target)`, is not there", fix: "make it, or leave out its `-v`")
+            throw MachineError(
+                "notFound", "`\(bind.source)`, which the machine shall see as `\(bind.target)`, is not there", fix: "make it, or leave out its `-v`")
         }
         let folder = paths.folder + "/binds"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -275,7 +281,9 @@ final class KeeperSession: @unchecked Sendable {
         }
         let pause = start.duration(to: clock.now)
         if watchdog.expired {
-            throw MachineError("slow", "the seal of `\(paths.name)` took longer than ten seconds, so its file system was let go on", fix: "try again; `\(paths.log)` may say why")
+            throw MachineError(
+                "slow", "the seal of `\(paths.name)` took longer than ten seconds, so its file system was let go on",
+                fix: "try again; `\(paths.log)` may say why")
         }
         try server.recordSeal()
         let disk = server.disk

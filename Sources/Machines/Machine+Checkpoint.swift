@@ -41,7 +41,8 @@ extension Machine {
         let lock = try lock()
         let state = try seal()
         var checkpoint = Checkpoint(
-            id: state.sealed.last ?? String(state.image.hex.prefix(16)), image: reference, pauseMilliseconds: state.pauseMilliseconds, dirtyBytes: state.dirtyBytes)
+            id: state.sealed.last ?? String(state.image.hex.prefix(16)), image: reference, pauseMilliseconds: state.pauseMilliseconds,
+            dirtyBytes: state.dirtyBytes)
         if inBackground {
             try packInBackground(reference, lock)
             return checkpoint

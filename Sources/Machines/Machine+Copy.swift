@@ -20,7 +20,8 @@ extension Machine {
         let parent = (path as NSString).deletingLastPathComponent
         let resolved = try readableFolder(parent, for: target)
         let into = try RootedFolder(resolved)
-        try TreeCopy(source: root, target: into, ownsCopies: false).copy(source, to: (path as NSString).lastPathComponent, keepingName: (source as NSString).lastPathComponent)
+        try TreeCopy(source: root, target: into, ownsCopies: false).copy(
+            source, to: (path as NSString).lastPathComponent, keepingName: (source as NSString).lastPathComponent)
     }
 
     private func readableFolder(_ path: String, for target: String) throws -> String {

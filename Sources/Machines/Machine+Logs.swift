@@ -11,7 +11,8 @@ extension Machine {
     public func logs(service: String? = nil, follows: Bool = false, _ body: (_ line: String) throws -> Void) throws {
         let names = try service.map { [$0] } ?? (file().settings.services.map(\.name) + ["console"])
         if let service, try !(file().settings.services.map(\.name) + ["console"]).contains(service) {
-            throw MachineError("notFound", "`\(name)` has no service `\(service)`", fix: "it has: \(try file().settings.services.map(\.name).joined(separator: ", "))")
+            throw MachineError(
+                "notFound", "`\(name)` has no service `\(service)`", fix: "it has: \(try file().settings.services.map(\.name).joined(separator: ", "))")
         }
         var readers = names.map { LogReader(path: "\(paths.logs)/\($0).log", prefix: names.count > 1 && $0 != "console" ? "\($0): " : "") }
         while true {

@@ -11,7 +11,8 @@ extension Machine {
         let wasRunning = before.condition == .running
         if let target, target.virtualBytes > before.diskSize {
             throw MachineError(
-                "invalid", "the image's disk of \(target.virtualBytes) bytes is larger than that of `\(name)`, \(before.diskSize)", fix: "`terrine start` a machine from it")
+                "invalid", "the image's disk of \(target.virtualBytes) bytes is larger than that of `\(name)`, \(before.diskSize)",
+                fix: "`terrine start` a machine from it")
         }
         try end(as: .stopped, grace: 0, trims: false)
         // Its keeper may have written the file once more.

@@ -18,7 +18,9 @@ extension Machine {
             _ = try requireRunning()
             try end(as: .sealed, grace: 0, trims: true)
             let file = try file()
-            guard file.state == .sealed else { throw MachineError("unclean", "the step's machine ended by itself", cause: file.lastError, fix: "run the build again") }
+            guard file.state == .sealed else {
+                throw MachineError("unclean", "the step's machine ended by itself", cause: file.lastError, fix: "run the build again")
+            }
             return StepResult(dirtyBytes: try stack(file).reduce(0) { $0 + $1.dirtyBytes })
         }
     }

@@ -111,10 +111,12 @@ public final class Machine: Sendable {
         do {
             channel = ControlChannel(try .connect(to: paths.socket))
         } catch let error as LinuxError where [ENOENT, ECONNREFUSED].contains(error.code) {
-            throw MachineError("lost", "`\(name)` has no keeper that answers", cause: "\(error)", fix: "`terrine resume \(name)` starts the machine again, from its disk")
+            throw MachineError(
+                "lost", "`\(name)` has no keeper that answers", cause: "\(error)", fix: "`terrine resume \(name)` starts the machine again, from its disk")
         }
         guard let answer = try channel.ask(request, KeeperAnswer.self) else {
-            throw MachineError("lost", "the keeper of `\(name)` died before it answered", fix: "`terrine resume \(name)` starts the machine again; \(paths.log) may say why")
+            throw MachineError(
+                "lost", "the keeper of `\(name)` died before it answered", fix: "`terrine resume \(name)` starts the machine again; \(paths.log) may say why")
         }
         if let error = answer.error { throw error.error }
         return answer
@@ -142,7 +144,9 @@ public final class Machine: Sendable {
         }
         guard let answer = try ControlChannel(mine).receive(KeeperAnswer.self)?.value else {
             let said = (readSmallFile(paths.log) ?? "").split(separator: "\n").suffix(3).joined(separator: "\n")
-            throw MachineError("keeperDied", "the keeper of `\(name)` died as it started", cause: said.isEmpty ? nil : said, fix: "`terrine doctor` tells what this host lacks")
+            throw MachineError(
+                "keeperDied", "the keeper of `\(name)` died as it started", cause: said.isEmpty ? nil : said, fix: "`terrine doctor` tells what this host lacks"
+            )
         }
         if let error = answer.error { throw error.error }
     }

@@ -74,10 +74,12 @@ extension MachineFile {
         do {
             file = try JSONDecoder().decode(MachineFile.self, from: Data(readFile(path)))
         } catch let error as DecodingError {
-            throw MachineError("corrupt", "\(path) is not a machine's file", cause: "\(error)", fix: "remove the machine's folder if nothing on its disk is needed")
+            throw MachineError(
+                "corrupt", "\(path) is not a machine's file", cause: "\(error)", fix: "remove the machine's folder if nothing on its disk is needed")
         }
         guard file.version == currentVersion else {
-            throw MachineError("unsupported", "\(path) has version \(file.version); this terrine knows \(currentVersion)", fix: "use the terrine that made the machine")
+            throw MachineError(
+                "unsupported", "\(path) has version \(file.version); this terrine knows \(currentVersion)", fix: "use the terrine that made the machine")
         }
         return file
     }

@@ -71,7 +71,8 @@ public final class MachineHost: Sendable {
             throw error
         } catch {
             do { try machine.remove(locked: lock) } catch let second {
-                throw MachineError("unclean", "`\(machine.name)` could not be started, nor removed", cause: "\(error); \(second)", fix: "`terrine rm \(machine.name)`")
+                throw MachineError(
+                    "unclean", "`\(machine.name)` could not be started, nor removed", cause: "\(error); \(second)", fix: "`terrine rm \(machine.name)`")
             }
             throw error
         }

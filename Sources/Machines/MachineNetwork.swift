@@ -32,12 +32,14 @@ final class MachineNetwork: Sendable {
         guard let addresses else {
             try inside(namespace, "link set lo up\n")
             if let port = ports.first {
-                throw MachineError("invalid", "port \(port.host) cannot lead to a machine without a network", fix: "leave out its ports, or say `--network open`")
+                throw MachineError(
+                    "invalid", "port \(port.host) cannot lead to a machine without a network", fix: "leave out its ports, or say `--network open`")
             }
             return MachineNetwork(id: id, listeners: [])
         }
         do {
-            let rules = try NetworkRules(interface: interface(id), addresses: addresses, resolvers: configuration.resolvers, hosts: configuration.hosts, allow: allow)
+            let rules = try NetworkRules(
+                interface: interface(id), addresses: addresses, resolvers: configuration.resolvers, hosts: configuration.hosts, allow: allow)
             if rules.needsLocalRouting { try writeSmallFile("/proc/sys/net/ipv4/conf/\(interface(id))/route_localnet", "1") }
             try run(Command("nft", ["-f", "-"]), input: rules.text(table: table(id)), doing: "set up the machine's packet filter")
             try inside(
@@ -68,7 +70,8 @@ final class MachineNetwork: Sendable {
         command.descriptors[3] = namespace.raw
         try run(
             command,
-            input: "link add \(interface(id)) type veth peer name eth0 netns /proc/self/fd/3\naddr add \(addresses.host)/30 dev \(interface(id))\nlink set \(interface(id)) up\n",
+            input:
+                "link add \(interface(id)) type veth peer name eth0 netns /proc/self/fd/3\naddr add \(addresses.host)/30 dev \(interface(id))\nlink set \(interface(id)) up\n",
             doing: "make the machine's network interfaces")
         return addresses
     }
@@ -117,7 +120,9 @@ final class MachineNetwork: Sendable {
     private static func run(_ command: Command, input: String, doing what: String) throws {
         let result: CapturedOutput
         do { result = try command.capture(input: input) } catch let error as LinuxError where error.code == ENOENT {
-            throw MachineError("missing", "this host has no `\(command.program)`, without which it cannot \(what)", fix: "`terrine doctor` tells which package has it; `--network none` needs none")
+            throw MachineError(
+                "missing", "this host has no `\(command.program)`, without which it cannot \(what)",
+                fix: "`terrine doctor` tells which package has it; `--network none` needs none")
         }
         if result.status != .exited(0) {
             throw MachineError(

@@ -41,7 +41,8 @@ extension MachineFile {
         let wanted = spec.diskSize ?? defaults.disk ?? spec.image.virtualBytes
         if let asked = spec.diskSize, asked < spec.image.virtualBytes {
             throw MachineError(
-                "invalid", "a disk of \(asked) bytes cannot hold the image's \(spec.image.virtualBytes)", fix: "a disk can grow, not shrink: ask for at least as much")
+                "invalid", "a disk of \(asked) bytes cannot hold the image's \(spec.image.virtualBytes)",
+                fix: "a disk can grow, not shrink: ask for at least as much")
         }
         let network: NetworkChoice
         if let asked = spec.network {
@@ -52,7 +53,8 @@ extension MachineFile {
             case "open": network = .open(allow: [])
             default:
                 throw MachineError(
-                    "unsupported", "the image asks for the network `\(defaults.network)`, which this terrine does not know", fix: "say `--network none` or `--network open`")
+                    "unsupported", "the image asks for the network `\(defaults.network)`, which this terrine does not know",
+                    fix: "say `--network none` or `--network open`")
             }
         }
         var settings = Settings()

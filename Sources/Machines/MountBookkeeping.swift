@@ -37,7 +37,10 @@ enum MountBookkeeping {
     /// the flag that the journal is in use, the counts that are settled from the groups at a mount, and the checksum.
     private static func isMountOnly(_ was: UnsafeRawBufferPointer, _ now: UnsafeRawBufferPointer) -> Bool {
         guard was.count == now.count, now.count >= 2048, now.loadUnaligned(fromByteOffset: 1024 + 0x38, as: UInt16.self) == 0xEF53 else { return false }
-        let fields: [Range<Int>] = [0x0C..<0x14, 0x2C..<0x36, 0x3A..<0x3C, 0x60..<0x64, 0x88..<0xC8, 0x150..<0x15C, 0x178..<0x180, 0x194..<0x1F8, 0x24C..<0x250, 0x274..<0x280, 0x3FC..<0x400]
+        let fields: [Range<Int>] = [
+            0x0C..<0x14, 0x2C..<0x36, 0x3A..<0x3C, 0x60..<0x64, 0x88..<0xC8, 0x150..<0x15C, 0x178..<0x180, 0x194..<0x1F8, 0x24C..<0x250, 0x274..<0x280,
+            0x3FC..<0x400,
+        ]
         for offset in 0..<now.count where was[offset] != now[offset] {
             if !fields.contains(where: { $0.contains(offset - 1024) }) { return false }
         }

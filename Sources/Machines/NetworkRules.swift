@@ -5,7 +5,8 @@ import Glibc
 struct NetworkRules {
     /// This host's networks, private ones, link-local with the clouds' metadata, shared, multicast, reserved.
     private static let refused = [
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3",
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15",
+        "224.0.0.0/3",
     ]
 
     private let interface: String
@@ -30,7 +31,9 @@ struct NetworkRules {
             MachineError("invalid", "`--allow \(entry)` cannot be understood", cause: why, fix: "say `host`, `host:port` or `address/bits`")
         }
         if let slash = entry.firstIndex(of: "/") {
-            guard isAddress(String(entry[..<slash])), let bits = Int(entry[entry.index(after: slash)...]), (0...32).contains(bits) else { throw wrong("it is no IPv4 network") }
+            guard isAddress(String(entry[..<slash])), let bits = Int(entry[entry.index(after: slash)...]), (0...32).contains(bits) else {
+                throw wrong("it is no IPv4 network")
+            }
             return ["ip daddr \(entry)"]
         }
         let parts = entry.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
@@ -101,7 +104,8 @@ struct NetworkRules {
             "replies", "type filter hook forward priority -4; policy accept;",
             ["oifname \(interface) ct state established,related accept", "oifname \(interface) drop"], incoming: false)
         text += chain(
-            "translate", "type nat hook postrouting priority 100; policy accept;", ["ip saddr \(addresses.machine) oifname != \(interface) masquerade"], incoming: false)
+            "translate", "type nat hook postrouting priority 100; policy accept;", ["ip saddr \(addresses.machine) oifname != \(interface) masquerade"],
+            incoming: false)
         if let local = localResolver {
             text += chain(
                 "resolve", "type nat hook prerouting priority -100; policy accept;",

@@ -67,6 +67,8 @@ struct OCIRuntime: Sendable {
             // time="…" level=error msg="…"
             line.range(of: "msg=").map { String(line[$0.upperBound...]).trimmingCharacters(in: ["\""]) } ?? String(line)
         }
-        return MachineError("runtime", "\(program) cannot \(what)", cause: reason ?? "it ended with \(status.code) and said nothing", fix: "`terrine doctor` tells what this host lacks")
+        return MachineError(
+            "runtime", "\(program) cannot \(what)", cause: reason ?? "it ended with \(status.code) and said nothing",
+            fix: "`terrine doctor` tells what this host lacks")
     }
 }

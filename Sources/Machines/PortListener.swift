@@ -18,7 +18,9 @@ final class PortListener: Sendable {
             try Self.withAddress("127.0.0.1", port.host) { address, length in _ = try check("bind", "port \(port.host)") { bind(socket.raw, address, length) } }
             try check("listen", "port \(port.host)") { listen(socket.raw, 128) }
         } catch let error as LinuxError {
-            throw MachineError("portInUse", "port \(port.host) of this host cannot lead to the machine", cause: "\(error)", fix: "choose another with `-p`, or stop who has it")
+            throw MachineError(
+                "portInUse", "port \(port.host) of this host cannot lead to the machine", cause: "\(error)", fix: "choose another with `-p`, or stop who has it"
+            )
         }
         self.socket = socket
         thread = try PlainThread {
@@ -44,7 +46,9 @@ final class PortListener: Sendable {
     private static func serve(_ client: Descriptor, _ address: String, _ port: UInt16) {
         do {
             let machine = try make()
-            try withAddress(address, port) { address, length in _ = try check("connect to", "the machine's port \(port)") { connect(machine.raw, address, length) } }
+            try withAddress(address, port) { address, length in
+                _ = try check("connect to", "the machine's port \(port)") { connect(machine.raw, address, length) }
+            }
             let back = try PlainThread { pass(machine, client) }
             pass(client, machine)
             back.join()

@@ -11,6 +11,13 @@ struct Terrine: ParsableCommand {
         version: Version.text,
         groupedSubcommands: [
             CommandGroup(name: "Images from recipes", subcommands: [PlanCommand.self]),
+            CommandGroup(
+                name: "Machines",
+                subcommands: [
+                    Run.self, Start.self, Exec.self, Shell.self, Copy.self, Logs.self, List.self, Wait.self, Stop.self, Remove.self, Hibernate.self,
+                    Resume.self,
+                ]),
+            CommandGroup(name: "Checkpoints", subcommands: [CheckpointCommand.self, Fork.self, Restore.self, Rollback.self, Promote.self]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, VersionCommand.self]),
         ])
 }
@@ -35,5 +42,7 @@ struct Terrine: ParsableCommand {
     }
 
     /// Processes that live beside the command line, started by it.
-    private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = ["__probe": { HostProbe.main($0) }]
+    private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = [
+        "__keeper": { Keeper.main($0) }, "__supervisor": { Supervisor.main($0) }, "__pack": { Machine.packMain($0) }, "__probe": { HostProbe.main($0) },
+    ]
 }

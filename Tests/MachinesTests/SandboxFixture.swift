@@ -50,7 +50,9 @@ final class SmallSandbox {
 
     init(programs: [String] = ["sh", "cat", "ls", "id", "mount", "unshare", "touch", "grep", "sleep", "stat", "df"]) throws {
         namespaces = try MachineNamespaces(firstHostID: firstHostID, count: 65536, withNetwork: true)
-        for part in ["bin", "proc", "sys", "dev", "run", "etc", "tmp"] { try FileManager.default.createDirectory(atPath: "\(root)/\(part)", withIntermediateDirectories: true) }
+        for part in ["bin", "proc", "sys", "dev", "run", "etc", "tmp"] {
+            try FileManager.default.createDirectory(atPath: "\(root)/\(part)", withIntermediateDirectories: true)
+        }
         let script = """
             set -e; cd \(root)
             for p in \(programs.joined(separator: " ")); do

@@ -13,11 +13,13 @@ struct UserLookupTests {
         return folder
     }
 
-    @Test("names and ids, with and without a group", arguments: [
-        ("root", "root 0 0 [] /root /bin/bash"), ("postgres", "postgres 105 110 [109, 29] /var/lib/postgresql /bin/bash"),
-        ("105", "postgres 105 110 [109, 29] /var/lib/postgresql /bin/bash"), ("42", "42 9 9 [] /odd /bin/sh"), ("4000", "- 4000 0 [] / /bin/sh"),
-        ("postgres:audio", "postgres 105 29 [] /var/lib/postgresql /bin/bash"), ("7:8", "- 7 8 [] / /bin/sh"),
-    ])
+    @Test(
+        "names and ids, with and without a group",
+        arguments: [
+            ("root", "root 0 0 [] /root /bin/bash"), ("postgres", "postgres 105 110 [109, 29] /var/lib/postgresql /bin/bash"),
+            ("105", "postgres 105 110 [109, 29] /var/lib/postgresql /bin/bash"), ("42", "42 9 9 [] /odd /bin/sh"), ("4000", "- 4000 0 [] / /bin/sh"),
+            ("postgres:audio", "postgres 105 29 [] /var/lib/postgresql /bin/bash"), ("7:8", "- 7 8 [] / /bin/sh"),
+        ])
     func find(_ text: String, _ expected: String) throws {
         let folder = try root()
         let user = try UserLookup.find(text, in: RootedFolder(folder.path))
@@ -34,7 +36,13 @@ struct UserLookupTests {
         }
         let empty = try TemporaryFolder()
         defer { withExtendedLifetime(empty) {} }
-        #expect(try UserLookup.find("0", in: RootedFolder(empty.path)) == { var user = MachineUser.root; user.name = nil; return user }())
+        #expect(
+            try UserLookup.find("0", in: RootedFolder(empty.path))
+                == {
+                    var user = MachineUser.root
+                    user.name = nil
+                    return user
+                }())
     }
 
     @Test("each machine has host ids of its own, the same again until it gives them back")

@@ -102,7 +102,9 @@ struct Rollback: ParsableCommand {
 struct Promote: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Let a fork take its parent's place.",
-        discussion: "The parent's name, settings and ports stay; its disk becomes the fork's. What the parent was is kept as the image PARENT:before-FORK. Both restart.")
+        discussion:
+            "The parent's name, settings and ports stay; its disk becomes the fork's. What the parent was is kept as the image PARENT:before-FORK. Both restart."
+    )
 
     @OptionGroup var global: GlobalOptions
 
@@ -116,6 +118,8 @@ struct Promote: ParsableCommand {
 
     func run() throws {
         let (machine, replaced) = try global.machines().machine(fork).promote()
-        try global.print(Result(machine: try machine.summary(), replaced: replaced)) { "\(machine.name) is now what \(fork) was; what it was before is \(replaced)" }
+        try global.print(Result(machine: try machine.summary(), replaced: replaced)) {
+            "\(machine.name) is now what \(fork) was; what it was before is \(replaced)"
+        }
     }
 }

@@ -5,14 +5,18 @@ import Machines
 struct Exec: ParsableCommand, RunsCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command in a running machine.",
-        discussion: "Input, output and errors are this process's, apart from each other; the command's exit code is this one's: 126 for a file that is no program, 127 for none.")
+        discussion:
+            "Input, output and errors are this process's, apart from each other; the command's exit code is this one's: 126 for a file that is no program, 127 for none."
+    )
 
     @OptionGroup var global: GlobalOptions
 
     @Argument(help: "The machine.")
     var machine: String
 
-    @Option(name: [.customShort("e"), .customLong("env")], help: ArgumentHelp("A variable of the command's; `KEY` alone takes this process's.", valueName: "KEY=VALUE"))
+    @Option(
+        name: [.customShort("e"), .customLong("env")],
+        help: ArgumentHelp("A variable of the command's; `KEY` alone takes this process's.", valueName: "KEY=VALUE"))
     var environment: [String] = []
 
     @Option(name: [.customShort("u"), .long], help: ArgumentHelp("Who runs it.", valueName: "NAME|UID[:GID]"))

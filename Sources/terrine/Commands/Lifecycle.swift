@@ -67,7 +67,8 @@ struct Remove: ParsableCommand {
 
 struct Hibernate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Stop machines so that their disks take little room.", discussion: "`terrine resume` starts them again, from their disks; processes are not kept.")
+        abstract: "Stop machines so that their disks take little room.",
+        discussion: "`terrine resume` starts them again, from their disks; processes are not kept.")
 
     @OptionGroup var global: GlobalOptions
 
@@ -89,7 +90,8 @@ struct Resume: ParsableCommand {
 }
 
 struct Wait: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Wait until machines do not run any more.", discussion: "Exits with 1 when one still runs after --timeout.")
+    static let configuration = CommandConfiguration(
+        abstract: "Wait until machines do not run any more.", discussion: "Exits with 1 when one still runs after --timeout.")
 
     @OptionGroup var global: GlobalOptions
 

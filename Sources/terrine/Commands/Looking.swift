@@ -4,7 +4,8 @@ import Machines
 
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ps", abstract: "List the machines.", discussion: "A machine is `lost` when its keeper was killed: `terrine resume` starts it again from its disk.")
+        commandName: "ps", abstract: "List the machines.",
+        discussion: "A machine is `lost` when its keeper was killed: `terrine resume` starts it again from its disk.")
 
     @OptionGroup var global: GlobalOptions
 
@@ -21,7 +22,10 @@ struct List: ParsableCommand {
             if names { return machines.map(\.name).joined(separator: "\n") }
             let rows = machines.map { machine in
                 let pid = machine.pid.map { String($0) } ?? "-"
-                return [machine.name, machine.state.rawValue, machine.image, pid, machine.diskBytes.formatted(.byteCount(style: .memory)), machine.created, machine.parent ?? ""]
+                return [
+                    machine.name, machine.state.rawValue, machine.image, pid, machine.diskBytes.formatted(.byteCount(style: .memory)), machine.created,
+                    machine.parent ?? "",
+                ]
             }
             return TextTable.render(["NAME", "STATE", "IMAGE", "PID", "DISK", "CREATED", "PARENT"], rows)
         }
@@ -52,7 +56,8 @@ struct Logs: ParsableCommand {
 
 struct Copy: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cp", abstract: "Copy files between this host and a running machine.", discussion: "A path in a machine is MACHINE:/PATH. Folders are copied with all that is in them.")
+        commandName: "cp", abstract: "Copy files between this host and a running machine.",
+        discussion: "A path in a machine is MACHINE:/PATH. Folders are copied with all that is in them.")
 
     @OptionGroup var global: GlobalOptions
 

@@ -6,13 +6,17 @@ import Recipes
 
 /// What `run`, `start` and `restore` ask of a machine.
 struct MachineOptions: ParsableArguments {
-    @Option(name: [.customShort("e"), .customLong("env")], help: ArgumentHelp("A variable of the machine's processes; `KEY` alone takes this process's.", valueName: "KEY=VALUE"))
+    @Option(
+        name: [.customShort("e"), .customLong("env")],
+        help: ArgumentHelp("A variable of the machine's processes; `KEY` alone takes this process's.", valueName: "KEY=VALUE"))
     var environment: [String] = []
 
     @Option(name: [.customShort("v"), .customLong("volume")], help: ArgumentHelp("A file or folder of this host in the machine.", valueName: "SRC:DST[:ro]"))
     var volumes: [String] = []
 
-    @Option(name: [.customShort("p"), .customLong("publish")], help: ArgumentHelp("A port of this host that leads to one of the machine's.", valueName: "HOST:MACHINE"))
+    @Option(
+        name: [.customShort("p"), .customLong("publish")],
+        help: ArgumentHelp("A port of this host that leads to one of the machine's.", valueName: "HOST:MACHINE"))
     var ports: [String] = []
 
     @Option(help: "`open` (the internet; not this host nor private ranges) or `none`.")
