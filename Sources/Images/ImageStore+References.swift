@@ -91,7 +91,7 @@ extension ImageStore {
         let near = names.map { ($0, distance($0, wanted)) }.min { $0.1 < $1.1 }.flatMap { $0.1 <= max(2, wanted.count / 3) ? $0.0 : nil }
         return ImageError(
             "notFound", "there is no image `\(reference)`",
-            fix: near.map { "did you mean `\($0)`? " } ?? "" + "`terrine images` lists those that there are, `terrine build` makes one")
+            fix: (near.map { "did you mean `\($0)`? " } ?? "") + "`terrine images` lists those that there are, `terrine build` makes one")
     }
 
     /// The least number of letters to change, add or drop.

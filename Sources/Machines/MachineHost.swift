@@ -132,6 +132,14 @@ public final class MachineHost: Sendable {
         return freed
     }
 
+    /// Bytes of this host's disk that all overlays take.
+    public func overlayBytes() throws -> Int64 {
+        try FileManager.default.contentsOfDirectory(atPath: home + "/overlays").reduce(0) { sum, id in
+            var status = stat()
+            return stat("\(home)/overlays/\(id)/data", &status) == 0 ? sum + Int64(status.st_blocks) * 512 : sum
+        }
+    }
+
     /// What clearing away found.
     public struct Reaped: Sendable, Codable {
         public var machines: [String] = []

@@ -18,6 +18,11 @@ struct Terrine: ParsableCommand {
                     Resume.self,
                 ]),
             CommandGroup(name: "Checkpoints", subcommands: [CheckpointCommand.self, Fork.self, Restore.self, Rollback.self, Promote.self]),
+            CommandGroup(
+                name: "Images",
+                subcommands: [
+                    ImageList.self, History.self, Inspect.self, Tag.self, RemoveImage.self, CollectGarbage.self, Verify.self, DiskUse.self,
+                ]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, VersionCommand.self]),
         ])
 }

@@ -23,7 +23,7 @@ struct List: ParsableCommand {
             let rows = machines.map { machine in
                 let pid = machine.pid.map { String($0) } ?? "-"
                 return [
-                    machine.name, machine.state.rawValue, machine.image, pid, machine.diskBytes.formatted(.byteCount(style: .memory)), machine.created,
+                    machine.name, machine.state.rawValue, machine.image, pid, bytesText(machine.diskBytes), machine.created,
                     machine.parent ?? "",
                 ]
             }

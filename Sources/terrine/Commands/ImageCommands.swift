@@ -1,0 +1,118 @@
+import ArgumentParser
+import Foundation
+import Images
+import Machines
+
+struct ImageList: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "images", abstract: "List the images.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Flag(name: .shortAndLong, help: "Those without a name too: steps of builds, and what machines stand on.")
+    var all = false
+
+    private struct Result: Encodable {
+        var images: [ImageStore.Listing]
+    }
+
+    func run() throws {
+        let images = try global.images().list(all: all)
+        try global.print(Result(images: images)) {
+            TextTable.render(
+                ["NAME", "DIGEST", "DISK", "STORED", "LAYERS", "CREATED"],
+                images.map { image in
+                    [
+                        image.name ?? "-", String(image.digest.dropFirst(7).prefix(12)), bytesText(image.virtualBytes), bytesText(image.storedBytes),
+                        String(image.layers), image.created,
+                    ]
+                })
+        }
+    }
+}
+
+struct History: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Tell which steps an image was made by, newest first.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: "The image.")
+    var image: String
+
+    private struct Result: Encodable {
+        var history: [ImageStore.Ancestor]
+    }
+
+    func run() throws {
+        let images = try global.images()
+        let history = try images.history(images.resolve(image))
+        try global.print(Result(history: history)) {
+            TextTable.render(
+                ["DIGEST", "STEP", "CHUNKS", "ADDED", "CREATED"],
+                history.map { [String($0.digest.dropFirst(7).prefix(12)), $0.step ?? "-", String($0.chunks), bytesText($0.addedBytes), $0.created] })
+        }
+    }
+}
+
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Tell all about an image or a machine, as JSON.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: "The image, or the machine.")
+    var subject: String
+
+    func run() throws {
+        let machines = try global.machines()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        // A machine's name cannot be a digest, and one that is also an image's name is asked for more often as a machine.
+        if let machine = try? machines.machine(subject) {
+            let summary = try machine.summary()
+            try global.print(summary) { String(decoding: try encoder.encode(summary), as: UTF8.self) }
+        } else {
+            let inspection = try machines.images.inspect(machines.images.resolve(subject))
+            try global.print(inspection) { String(decoding: try encoder.encode(inspection), as: UTF8.self) }
+        }
+    }
+}
+
+struct Tag: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Give an image another name.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: "The image.")
+    var image: String
+
+    @Argument(help: ArgumentHelp("The name.", valueName: "name[:tag]"))
+    var name: String
+
+    private struct Result: Encodable {
+        var name: String
+        var digest: String
+    }
+
+    func run() throws {
+        let images = try global.images()
+        let found = try images.resolve(image)
+        try images.tag(name, found)
+        try global.print(Result(name: try ImageReference.normal(name), digest: found.digest.description)) { "" }
+    }
+}
+
+struct RemoveImage: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rmi", abstract: "Take names of images away.",
+        discussion: "`terrine gc` frees what no name, no machine and no cached step needs any more. Machines keep what they stand on.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: ArgumentHelp("The names.", valueName: "name[:tag]"))
+    var names: [String]
+
+    func run() throws {
+        let images = try global.images()
+        for name in names { try images.untag(name) }
+        try global.print(["names": try names.map(ImageReference.normal)]) { "" }
+    }
+}

@@ -1,0 +1,92 @@
+import ArgumentParser
+import Foundation
+import Images
+import Machines
+import Recipes
+
+struct CollectGarbage: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gc", abstract: "Free what nothing needs.",
+        discussion:
+            "Kept are images with a name, what machines stand on, and steps of builds that were used lately. What was made in the last minutes stays too, "
+            + "since its maker may be about to name it. Safe at any time, beside builds and running machines.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(help: ArgumentHelp("Forget cached steps that no build has used for so long; 0h forgets all.", valueName: "duration"))
+    var cache = "720h"
+
+    @Option(help: ArgumentHelp("Leave what is younger alone.", valueName: "duration"))
+    var grace = "10m"
+
+    private struct Result: Encodable {
+        var store: ImageStore.Collected
+        var machines: MachineHost.Reaped
+    }
+
+    func run() throws {
+        let host = try global.machines()
+        let reaped = try host.reap()
+        let collected = try host.images.collectGarbage(cacheDays: try seconds(cache) / 86400, grace: try seconds(grace))
+        try global.print(Result(store: collected, machines: reaped)) {
+            "freed \(bytesText(collected.bytes + reaped.overlayBytes)): \(collected.images) images, \(collected.packs) packs with \(collected.chunks) chunks, "
+                + "\(reaped.machines.count) machines without an owner"
+        }
+    }
+
+    private func seconds(_ text: String) throws -> Double {
+        if ["0", "0s", "0m", "0h"].contains(text) { return 0 }
+        return try DurationArgument.parse(text) / .seconds(1)
+    }
+}
+
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Read everything in the store and say what is wrong with it.",
+        discussion: "Exits with 1 when something is; the images that are affected are named.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Flag(help: "Make the index anew from the blobs first. Names, machines and their images stay.")
+    var rebuildIndex = false
+
+    func run() throws {
+        let images = try global.images()
+        if rebuildIndex { try images.rebuildIndex() }
+        let result = try images.verify()
+        try global.print(result) {
+            if result.problems.isEmpty { return "\(result.images) images, \(result.chunks) chunks: all well" }
+            return result.problems.map { $0.images.isEmpty ? $0.message : "\($0.images.joined(separator: ", ")): \($0.message)" }.joined(separator: "\n")
+        }
+        if !result.problems.isEmpty { throw ExitCode(1) }
+    }
+}
+
+struct DiskUse: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "df", abstract: "Tell what takes how much room.")
+
+    @OptionGroup var global: GlobalOptions
+
+    private struct Result: Encodable {
+        var store: ImageStore.Usage
+        var machines: Int
+        var overlayBytes: Int64
+    }
+
+    func run() throws {
+        let host = try global.machines()
+        let usage = try host.images.usage()
+        let machines = try host.machines { global.note("\($0)") }.map { try $0.summary() }
+        let overlays = try host.overlayBytes()
+        try global.print(Result(store: usage, machines: machines.count, overlayBytes: overlays)) {
+            TextTable.render(
+                ["WHAT", "COUNT", "BYTES"],
+                [
+                    ["images", "\(usage.images) (\(usage.names) named)", ""],
+                    ["chunks in packs", "\(usage.chunks) in \(usage.packs)", bytesText(usage.packBytes)],
+                    ["layers, configs, manifests", "", bytesText(usage.otherBytes)], ["cached steps", String(usage.cacheEntries), ""],
+                    ["machines' own writes", "\(machines.count) machines", bytesText(overlays)],
+                ])
+        }
+    }
+}
