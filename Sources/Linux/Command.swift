@@ -13,6 +13,8 @@ public struct Command: Sendable {
     public var workingFolder: String?
     /// Child descriptor number -> descriptor of this process. What is not named is closed, but for 0, 1 and 2, which are inherited.
     public var descriptors: [Int32: Int32] = [:]
+    /// Stay open as long as the command is held: the owners of what ``descriptors`` names by number.
+    public var kept: [Descriptor] = []
     /// Start in a new session: a terminal's Ctrl-C does not reach it.
     public var newSession = false
 

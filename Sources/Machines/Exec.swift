@@ -19,6 +19,8 @@ public struct ExecSpec: Sendable {
     public var timeout: Duration?
     /// A terminal of its own, joined to this process's.
     public var terminal = false
+    /// Whether signals that this process gets, and Ctrl-C on its terminal, are the command's; if not, they reach this process alone.
+    public var passesSignals = true
 
     public init(_ arguments: [String]) { self.arguments = arguments }
 }
@@ -62,6 +64,7 @@ struct MachineExec {
         let number: Int32 = 9
         var command = runtime.exec(process: "/proc/self/fd/\(number)", pidFile: writingPID ? pidFile : nil)
         command.descriptors[number] = process.raw
+        command.kept.append(process)
         return command
     }
 
@@ -108,10 +111,11 @@ extension Machine {
         var command = exec.command(writingPID: spec.timeout != nil)
         command.descriptors.merge(spec.descriptors) { $1 }
         defer { if spec.timeout != nil { unlink(exec.pidFile) } }
-        let signals = SignalForwarder()
+        command.newSession = !spec.passesSignals
+        let signals = spec.passesSignals ? SignalForwarder() : nil
         let pid = try command.start()
-        signals.forward(to: pid)
-        defer { signals.end() }
+        signals?.forward(to: pid)
+        defer { signals?.end() }
         guard let timeout = spec.timeout else { return try waitForExit(of: pid) }
         let milliseconds = Int32(clamping: Int(timeout / .milliseconds(1)))
         let process = try Pidfd(of: pid)

@@ -59,6 +59,21 @@ struct HostConfiguration: Sendable {
         }
     }
 
+    /// Makes the points for mounts below the host's folder, such as a build's caches: in the machine that folder is read-only.
+    func makePlaces(for binds: [Bind]) throws {
+        for bind in binds where bind.target.hasPrefix(inside + "/") {
+            let name = String(bind.target.dropFirst(inside.count + 1))
+            guard !name.split(separator: "/").contains("..") else { throw MachineError("invalid", "`\(bind.target)` is no place for a mount") }
+            var status = stat()
+            if stat(bind.source, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+                try makeFolder(name)
+            } else {
+                try makeFolder((name as NSString).deletingLastPathComponent)
+                try write(name, "")
+            }
+        }
+    }
+
     // MARK: files
 
     private func makeFolder(_ name: String) throws {

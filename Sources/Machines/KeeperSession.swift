@@ -127,6 +127,7 @@ final class KeeperSession: @unchecked Sendable {
         try replaceFile(paths.environment, with: Array(try JSONEncoder().encode(environment)))
         let binds = try hostConfiguration.binds + file.settings.binds.enumerated().map { try mapOwners($1, number: $0, namespaces.user) }
         guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
+        try hostConfiguration.makePlaces(for: file.settings.binds)
         let bundle = SandboxBundle(
             command: hostConfiguration.firstProcess, hostname: file.name, rootPath: paths.root,
             userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
@@ -306,8 +307,8 @@ final class KeeperSession: @unchecked Sendable {
                 $0.keeper = nil
                 $0.supervisor = nil
                 $0.lastError = reason
-                // Who keeps it wants it, whoever made it.
-                if !request.removes { $0.owner = nil }
+                // Who keeps it wants it, whoever made it; but a sealed step only its builder can want.
+                if !request.removes, request.state != .sealed { $0.owner = nil }
             }
             unlink(paths.socket)
             if request.removes { try MachineHost.removeFiles(of: file, paths: paths) }

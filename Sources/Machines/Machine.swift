@@ -261,7 +261,8 @@ public final class Machine: Sendable {
 
     func remove(locked lock: FileLock) throws {
         guard let file = try fileIfAny() else { return }
-        try end(as: .stopped, grace: 0, trims: false)
+        // Its keeper removes it too, should this process be killed meanwhile.
+        try end(as: .stopped, grace: 0, trims: false, removes: true)
         try MachineHost.removeFiles(of: file, paths: paths)
         withExtendedLifetime(lock) {}
     }

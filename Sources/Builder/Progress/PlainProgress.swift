@@ -8,13 +8,15 @@ public final class PlainProgress: BuildReporter {
     }
     private let state = Mutex(State())
     private let showsOutput: Bool
+    private let showsCached: Bool
     private let write: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - showsOutput: whether what steps print is shown.
+    ///   - showsCached: whether steps are told that take nothing to make.
     ///   - write: takes a line without its end; this process's stderr if not said.
-    public init(showsOutput: Bool = true, write: @escaping @Sendable (String) -> Void = standardErrorLine) {
-        (self.showsOutput, self.write) = (showsOutput, write)
+    public init(showsOutput: Bool = true, showsCached: Bool = true, write: @escaping @Sendable (String) -> Void = standardErrorLine) {
+        (self.showsOutput, self.showsCached, self.write) = (showsOutput, showsCached, write)
     }
 
     public func report(_ event: BuildEvent) {
@@ -30,18 +32,18 @@ public final class PlainProgress: BuildReporter {
     private func line(_ event: BuildEvent, _ names: [String]) -> String? {
         func title(_ step: Int) -> String { "[\(step + 1)/\(names.count)] \(names.indices.contains(step) ? names[step] : "")" }
         switch event {
-        case .planned(let recipe, let steps): return "building \(recipe): \(steps.count) steps"
+        case .planned(let recipe, let steps): return !showsCached ? nil : "building \(recipe): \(steps.count) steps"
         case .waiting(let step): return "\(title(step)): another build makes it, waiting"
-        case .cached(let step): return "\(title(step)): cached"
+        case .cached(let step): return !showsCached ? nil : "\(title(step)): cached"
         case .started(let step, let reason): return "\(title(step)): running (\(reason))"
         case .output(let step, let line): return showsOutput ? "[\(step + 1)] \(line)" : nil
         case .packing: return nil
         case .finished(let step, let time, let bytes):
             return "\(title(step)): done in \(Shown.time(time))" + (bytes.map { ", \(Shown.bytes($0)) changed" } ?? "")
         case .failed(let step, let time): return "\(title(step)): failed after \(Shown.time(time))"
-        case .checkStarted(let name): return "check \(name): running"
+        case .checkStarted(let name): return "\(Shown.check(name)): running"
         case .checkOutput(let name, let line): return showsOutput ? "[\(name)] \(line)" : nil
-        case .checkFinished(let name, let passed, let time): return "check \(name): \(passed ? "passed" : "failed") in \(Shown.time(time))"
+        case .checkFinished(let name, let passed, let time): return "\(Shown.check(name)): \(passed ? "passed" : "failed") in \(Shown.time(time))"
         case .note(let text): return text
         }
     }
@@ -61,6 +63,9 @@ public func standardErrorLine(_ text: String) {
 
 /// Figures for people.
 enum Shown {
+    /// Checks without a name of their own are called `check 1`.
+    static func check(_ name: String) -> String { name.hasPrefix("check ") ? name : "check \(name)" }
+
     static func time(_ milliseconds: Int) -> String {
         if milliseconds < 1000 { return "\(milliseconds) ms" }
         let tenths = milliseconds / 100

@@ -6,32 +6,36 @@ import Synchronization
 /// The build as a tree on a terminal, drawn over itself: every step with its state, time and bytes, and the last lines of what runs.
 public final class TreeProgress: BuildReporter {
     private let state: Mutex<BuildTree>
-    private let ticker: Ticker
-    private final class Ticker: Sendable {
-        let isOver = Mutex(false)
-        let thread = Mutex<PlainThread?>(nil)
-    }
+    private let ticker = Mutex<PlainThread?>(nil)
 
     public init() {
         state = Mutex(BuildTree(colour: getenv("NO_COLOR") == nil))
-        ticker = Ticker()
-        // Without the thread times stand still between events.
-        let thread = try? PlainThread { [weak self, ticker] in
-            while !ticker.isOver.withLock({ $0 }) {
-                usleep(120_000)
-                guard let self else { return }
-                self.draw { $0.tick += 1 }
-            }
-        }
-        ticker.thread.withLock { $0 = thread }
     }
 
-    public func report(_ event: BuildEvent) { draw { $0.take(event, now: .now) } }
+    public func report(_ event: BuildEvent) {
+        draw { $0.take(event, now: .now) }
+        // A build that has nothing to do needs no clock.
+        switch event {
+        case .started, .waiting, .checkStarted: startTicking()
+        default: break
+        }
+    }
 
-    public func finish() {
-        ticker.isOver.withLock { $0 = true }
-        ticker.thread.withLock { $0 }?.join()
-        draw { $0.isOver = true }
+    /// The thread that moves the clock sees that it is over, and draws no more.
+    public func finish() { draw { $0.isOver = true } }
+
+    private func startTicking() {
+        ticker.withLock { ticker in
+            if ticker != nil { return }
+            // Without the thread times stand still between events.
+            ticker = try? PlainThread { [weak self] in
+                while true {
+                    usleep(120_000)
+                    guard let self, !self.state.withLock({ $0.isOver }) else { return }
+                    self.draw { $0.tick += 1 }
+                }
+            }
+        }
     }
 
     private func draw(_ change: (inout BuildTree) -> Void) {
@@ -102,7 +106,7 @@ struct BuildTree: Sendable {
         case .failed(let step, let time): change(step) { $0.status = .failed(milliseconds: time) }
         case .checkStarted(let name):
             output = []
-            rows.append(Row(name: "check \(name)", status: .running, start: now))
+            rows.append(Row(name: Shown.check(name), status: .running, start: now))
         case .checkFinished(_, let passed, let time):
             if passed { output = [] }
             change(rows.count - 1) { $0.status = passed ? .done(milliseconds: time, bytes: nil) : .failed(milliseconds: time) }

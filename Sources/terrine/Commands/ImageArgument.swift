@@ -1,9 +1,17 @@
 import Foundation
 import Images
+import Recipes
 
 /// An argument that names an image, or a folder with a recipe.
 enum ImageArgument {
+    /// A path, or the name of a folder here that holds a recipe. An image of such a name can still be had with its tag.
+    private static func isRecipe(_ text: String) -> Bool {
+        if text.hasPrefix("/") || text.hasPrefix(".") { return true }
+        return FileManager.default.fileExists(atPath: text + "/" + Recipe.fileName)
+    }
+
     static func resolve(_ text: String, _ global: GlobalOptions, _ images: ImageStore) throws -> Image {
-        try images.resolve(text)
+        guard isRecipe(text) else { return try images.resolve(text) }
+        return try RecipeBuild.run(Recipe.load(text), images: images, global: global).image
     }
 }

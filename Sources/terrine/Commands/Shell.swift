@@ -1,14 +1,18 @@
 import ArgumentParser
+import Builder
 import Foundation
 import Machines
 
 struct Shell: ParsableCommand, RunsCommand {
-    static let configuration = CommandConfiguration(abstract: "Open a shell in a running machine.")
+    static let configuration = CommandConfiguration(abstract: "Open a shell in a running machine, or where a build failed.")
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machine.")
-    var machine: String
+    @Argument(help: ArgumentHelp("The machine; with --failed, the recipe's folder.", valueName: "machine|dir"))
+    var machine: String?
+
+    @Flag(help: "On the disk that the recipe's last failed step left, in a machine that is discarded.")
+    var failed = false
 
     @Option(name: [.customShort("u"), .long], help: ArgumentHelp("Whose shell.", valueName: "NAME|UID[:GID]"))
     var user: String?
@@ -16,8 +20,28 @@ struct Shell: ParsableCommand, RunsCommand {
     @Option(name: .customLong("cwd"), help: "Its working folder.")
     var workingFolder: String?
 
+    func validate() throws {
+        if machine == nil && !failed { throw ValidationError("say which machine, or --failed") }
+    }
+
     func run() throws {
+        if failed { throw try ExitCode(openFailed(RecipeOptions.folder(of: machine ?? "."))) }
+        guard let machine else { return }
         throw try ExitCode(ShellSession.open(global.machines().machine(machine), user: user, workingFolder: workingFolder))
+    }
+
+    private func openFailed(_ folder: String) throws -> Int32 {
+        let host = try global.machines()
+        let (step, image) = try FailedSteps(images: host.images).required(folder)
+        global.note("the step `\(step.step)` \(step.exitCode.map { "ended with \($0)" } ?? "ran out of time"); its script:\n\(step.script)")
+        var spec = MachineSpec(image: image)
+        spec.imageReference = "failed: \(step.step)"
+        spec.environment = step.environment
+        (spec.isTransient, spec.startsServices, spec.diskSize) = (true, false, image.virtualBytes)
+        let machine = try host.start(spec)
+        let result = Result { try ShellSession.open(machine, user: user ?? step.user, workingFolder: workingFolder ?? step.workingFolder) }
+        try machine.remove()
+        return try result.get()
     }
 }
 
