@@ -9,7 +9,7 @@ SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 
 BUILD_PACKAGES := libsqlite3-dev libzstd-dev pkg-config
 RUN_PACKAGES := ca-certificates e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
-TEST_PACKAGES := fio procps skopeo
+TEST_PACKAGES := busybox-static fio procps skopeo
 BENCH_PACKAGES := python3 qemu-utils
 RELEASE := swift build -c release --static-swift-stdlib --product terrine
 
