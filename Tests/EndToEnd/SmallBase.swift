@@ -28,8 +28,10 @@ extension Home {
     /// Writes `work/terrine.yaml`, a recipe over the small base, with `more` at its end.
     @discardableResult
     func writeRecipe(_ more: String = "", in folder: String = "work") throws -> String {
-        try write("\(folder)/terrine.yaml", "version: 1\nname: small\nbase: tar:../base.tar\nresources: { disk: 1GiB }\n" + more)
-        if !FileManager.default.fileExists(atPath: path + "/base.tar") { try makeBase(path + "/base.tar") }
+        try write("\(folder)/terrine.yaml", "version: 1\nname: small\nbase: tar:base.tar\nresources: { disk: 1GiB }\n" + more)
+        try write("\(folder)/.terrineignore", "base.tar\n")
+        let tar = "\(path)/\(folder)/base.tar"
+        if !FileManager.default.fileExists(atPath: tar) { try makeBase(tar) }
         return path + "/" + folder
     }
 
