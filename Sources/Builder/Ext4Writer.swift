@@ -47,7 +47,8 @@ struct Ext4Writer {
               -E hash_seed=\(uuid(1)),lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0 -d "$1" "$3"
             """
         try tool(
-            "unshare", ["--mount", "--propagation", "unchanged", "sh", "-e", "-c", script, "sh", root, tar, image], environment, "unpack \(tar) to an ext4 disk")
+            "unshare", ["--mount", "--propagation", "unchanged", "sh", "-e", "-c", script, "sh", root, tar, image], environment, "unpack \(tar) to an ext4 disk"
+        )
         try settleTimes(of: image, environment, scratch)
     }
 
