@@ -1,7 +1,6 @@
 import Foundation
 import Glibc
 import Linux
-import Synchronization
 
 /// A command to run in a machine.
 public struct ExecSpec: Sendable {
@@ -113,9 +112,9 @@ extension Machine {
         defer { if spec.timeout != nil { unlink(exec.pidFile) } }
         command.newSession = !spec.passesSignals
         let signals = spec.passesSignals ? SignalForwarder() : nil
+        defer { signals?.end() }
         let pid = try command.start()
         signals?.forward(to: pid)
-        defer { signals?.end() }
         guard let timeout = spec.timeout else { return try waitForExit(of: pid) }
         let milliseconds = Int32(clamping: Int(timeout / .milliseconds(1)))
         let process = try Pidfd(of: pid)
@@ -124,56 +123,6 @@ extension Machine {
         // The runtime ends with the process; if not, it is the runtime that hangs.
         if try !process.waitForEnd(milliseconds: 2000) { try process.signal(SIGKILL) }
         _ = try waitForExit(of: pid)
-        throw MachineError("timeout", "the command was killed after \(timeout.formatted())", fix: "give it more time, or see what it waits for")
-    }
-}
-
-/// Passes signals on to a child while it runs.
-///
-/// A terminal's own (Ctrl-C) reach the child by themselves and are not passed on twice.
-final class SignalForwarder: @unchecked Sendable {
-    // Unchecked: `old` is written once, before a second thread sees this.
-    private static let numbers = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH]
-    private var old = sigset_t()
-    private let target = TargetProcess()
-    private var thread: PlainThread?
-
-    private final class TargetProcess: Sendable {
-        let pid = Mutex<pid_t>(0)
-    }
-
-    /// Signals are held back from now on.
-    init() {
-        var set = Self.set
-        pthread_sigmask(SIG_BLOCK, &set, &old)
-    }
-
-    private static var set: sigset_t {
-        var set = sigset_t()
-        sigemptyset(&set)
-        for number in numbers { sigaddset(&set, number) }
-        return set
-    }
-
-    func forward(to pid: pid_t) {
-        let target = target
-        target.pid.withLock { $0 = pid }
-        // Without the thread signals wait until the command has ended: no reason to kill it.
-        thread = try? PlainThread {
-            var set = Self.set
-            var interval = timespec(tv_sec: 0, tv_nsec: 100_000_000)
-            while target.pid.withLock({ $0 }) != 0 {
-                var info = siginfo_t()
-                let number = sigtimedwait(&set, &info, &interval)
-                // SI_KERNEL: the terminal's, which the child has got as well.
-                if number > 0, info.si_code != 0x80 { target.pid.withLock { if $0 != 0 { kill($0, number) } } }
-            }
-        }
-    }
-
-    func end() {
-        target.pid.withLock { $0 = 0 }
-        thread?.join()
-        pthread_sigmask(SIG_SETMASK, &old, nil)
+        throw MachineError("timeout", "the command was killed after \((timeout / .seconds(1)).formatted()) s", fix: "give it more time, or see what it waits for")
     }
 }
