@@ -45,9 +45,9 @@ public struct PlanRunner: Sendable {
             try cancellation.check()
             image = try layer(index, of: plan, over: image, base: base, options, &built)
         }
-        try check(image, plan, reference)
-        // No failure of an earlier build is of interest any more.
+        // Every step went well: no failure of an earlier build is of interest any more.
         try FailedSteps(images: images).clear(plan.recipe.folder)
+        try check(image, plan, reference)
         try tag(reference, image)
         return BuildResult(image: image, reference: reference, steps: built, duration: ContinuousClock.now - start)
     }
