@@ -123,6 +123,7 @@ extension Machine {
         // The runtime ends with the process; if not, it is the runtime that hangs.
         if try !process.waitForEnd(milliseconds: 2000) { try process.signal(SIGKILL) }
         _ = try waitForExit(of: pid)
-        throw MachineError("timeout", "the command was killed after \((timeout / .seconds(1)).formatted()) s", fix: "give it more time, or see what it waits for")
+        let seconds = (timeout / .seconds(1)).formatted()
+        throw MachineError("timeout", "the command was killed after \(seconds) s", fix: "give it more time, or see what it waits for")
     }
 }
