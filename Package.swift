@@ -52,7 +52,7 @@ let package = Package(
         .testTarget(name: "DisksTests", dependencies: ["Disks"], swiftSettings: strict),
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes"], exclude: ["Fixtures"], swiftSettings: strict),
-        .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux"], swiftSettings: strict),
+        .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images"], swiftSettings: strict),
         .testTarget(
             name: "BuilderTests", dependencies: ["Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
         .testTarget(name: "EndToEnd", dependencies: ["Linux"], path: "Tests/EndToEnd", swiftSettings: strict),

@@ -2,250 +2,108 @@ import Foundation
 import Glibc
 import Linux
 
-/// How this host reaches the world, made ready for a machine: certificate authorities, resolver, proxies, and what apt and pip are told.
+/// What one machine has of this host at run time: files to be mounted read-only, and variables that announce them.
 ///
-/// All of it is mounted read-only at ``insideFolder`` while the machine runs, and announced by variables. Nothing is written to its disk,
-/// so nothing of it can become part of an image.
+/// Nothing of it is ever on the machine's disk. What programs find by a variable lies on the machine's `/dev`, which is no part of the disk; what they
+/// look for in one place (`/etc/resolv.conf`, `/etc/hosts`, `/etc/hostname`) is mounted over the image's own file, and left out where the image has none,
+/// since its place would have to be made on the disk. The image's certificate bundle is not covered: its package replaces it by a rename, which
+/// a mount would forbid.
 struct HostConfiguration: Sendable {
-    /// Where it is in the machine: on its `/dev`, which is no part of its disk.
-    static let insideFolder = "/dev/terrine"
-
-    /// For the machine's processes.
-    private(set) var environment: [String: String] = [:]
-    private(set) var binds: [Bind] = []
-    /// The machine's first process.
-    private(set) var firstProcess: [String] = []
-    /// Who must be reached even at a private address: registries and proxies.
-    private(set) var hosts: Set<String> = []
-    /// Addresses of the host's resolvers.
-    private(set) var resolvers: [String] = []
+    /// For every process of the machine.
+    let environment: [String: String]
+    /// On this host: what is mounted at ``HostSettings/inMachine``.
     private let folder: String
-    private let inside = HostConfiguration.insideFolder
+    private let settings: HostSettings
+    private let isOnline: Bool
 
-    /// Folders of this host that its configuration names -> where they are in the machine.
-    private var folders: [String: String] = [:]
-
-    /// - Parameters:
-    ///   - folder: gets the files.
-    ///   - gateway: this host as the machine reaches it; stands for a resolver that listens on the host alone.
-    static func stage(into folder: String, machine: String, gateway: String?) throws -> HostConfiguration {
-        var configuration = HostConfiguration(folder: folder)
-        try configuration.stage(machine, gateway)
+    /// Writes a machine's files into `folder`. Quick: a few small files, none of them durable.
+    static func stage(
+        into folder: String, machine: String, network: NetworkChoice, settings: HostSettings = .ofThisHost
+    ) throws -> HostConfiguration {
+        let isOnline = network != .none
+        var environment = settings.environment
+        // Without a network registries are of no use, but certificates may be: a machine's own servers have clients too.
+        if !isOnline { environment = environment.filter { $0.value == HostSettings.inMachine + "/ca.crt" } }
+        let configuration = HostConfiguration(environment: environment, folder: folder, settings: settings, isOnline: isOnline)
+        try configuration.write(machine)
         return configuration
     }
 
-    private init(folder: String) { self.folder = folder }
-
-    private mutating func stage(_ machine: String, _ gateway: String?) throws {
-        // Seen in the machine by its own users; the home around it is closed.
-        try removeFolder(folder)
-        try makeFolder("")
-        binds.append(Bind(source: folder, target: inside, readOnly: true))
-        try write("init", "")
-        let first = try FirstProcess.choose()
-        firstProcess = first.command
-        binds += first.binds
-        try write("hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t\(machine)\n")
-        binds.append(Bind(source: folder + "/hosts", target: "/etc/hosts", readOnly: false))
-        guard let gateway else { return }
-        try stageResolver(gateway)
-        try stageAuthorities()
-        stageProxies()
-        try stageApt()
-        try stagePip()
-        for (index, source) in folders.keys.sorted().enumerated() {
-            try makeFolder("folders/\(index)")
-            if let target = folders[source] { binds.append(Bind(source: source, target: target, readOnly: true)) }
+    private func write(_ machine: String) throws {
+        try FileManager.default.createDirectory(atPath: folder + "/files", withIntermediateDirectories: true)
+        // Everybody in the machine may read it; who may enter the folder above on this host is root alone.
+        for path in [folder, folder + "/files"] { try check("set the mode of", path) { chmod(path, 0o755) } }
+        try put("hostname", machine + "\n")
+        try put("hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t\(machine)\n\(MachineNetwork.gateway)\thost.terrine\n")
+        try put("empty", "")
+        if !settings.certificates.isEmpty { try put("ca.crt", settings.certificates) }
+        guard isOnline else { return try put("resolv.conf", "") }
+        let resolvers = settings.services.loopbackResolver == nil ? settings.services.resolvers : [MachineNetwork.gateway]
+        try put("resolv.conf", (resolvers.map { "nameserver \($0)" } + settings.resolverOptions).map { $0 + "\n" }.joined())
+        if !settings.pip.sections.isEmpty { try put("pip.conf", settings.pip.text) }
+        if !settings.apt.credentials.isEmpty { try put("auth.conf", settings.apt.credentials) }
+        for (index, path) in settings.files.enumerated() {
+            let ending = (path as NSString).pathExtension
+            try put("files/\(index)" + (ending.isEmpty ? "" : "." + ending), readFile(path))
         }
     }
 
-    /// Makes the points for mounts below the host's folder, such as a build's caches: in the machine that folder is read-only.
-    func makePlaces(for binds: [Bind]) throws {
-        for bind in binds where bind.target.hasPrefix(inside + "/") {
-            let name = String(bind.target.dropFirst(inside.count + 1))
-            guard !name.split(separator: "/").contains("..") else { throw MachineError("invalid", "`\(bind.target)` is no place for a mount") }
-            var status = stat()
-            if stat(bind.source, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-                try makeFolder(name)
-            } else {
-                try makeFolder((name as NSString).deletingLastPathComponent)
-                try write(name, "")
+    private func put(_ name: String, _ text: String) throws { try put(name, Array(text.utf8)) }
+    private func put(_ name: String, _ bytes: [UInt8]) throws {
+        let path = "\(folder)/\(name)"
+        let file = try Descriptor(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
+        try check("set the mode of", path) { fchmod(file.raw, 0o644) }
+        try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+    }
+
+    /// What must be mounted into the machine whose file system is `root`, in this order. Writes apt's configuration, which depends on what the image is.
+    func binds(for root: RootedFolder) throws -> [Bind] {
+        var binds = [Bind(source: folder, target: HostSettings.inMachine, readOnly: true)]
+        for name in ["resolv.conf", "hosts", "hostname"] {
+            if let target = try place("/etc/\(name)", in: root) { binds.append(Bind(source: "\(folder)/\(name)", target: target, readOnly: true)) }
+        }
+        guard isOnline else { return binds }
+        for (index, path) in settings.folders.enumerated() { binds.append(Bind(source: path, target: "/dev/terrine/folders/\(index)", readOnly: true)) }
+        var lines = settings.apt.settings.map { "\($0.name) \"\($0.value)\";" }
+        if !settings.certificates.isEmpty { lines.append("Acquire::https::CaInfo \"\(HostSettings.inMachine)/ca.crt\";") }
+        if !settings.apt.credentials.isEmpty { lines.append("Dir::Etc::netrc \"\(HostSettings.inMachine)/auth.conf\";") }
+        // Without the file it is some other system.
+        let release = (try? root.read("/etc/os-release", limit: 65536)).map { HostSettings.release(String(decoding: $0, as: UTF8.self)) }
+        if !settings.apt.sources.isEmpty, !settings.release.isEmpty, release == settings.release {
+            // This host's archives in the place of the distribution's own; what a recipe has added beside them stays.
+            let (own, hasSources) = try defaultSources(in: root)
+            let sources = settings.apt.sources.map { source in
+                var source = source
+                if hasSources, source["Types"] == "deb" { source["Types"] = "deb deb-src" }
+                return source
             }
+            try put("archives.sources", sources.map(\.text).joined(separator: "\n"))
+            lines.append("Dir::Etc::sourcelist \"\(HostSettings.inMachine)/archives.sources\";")
+            binds += own.map { Bind(source: folder + "/empty", target: $0, readOnly: true) }
         }
+        try put("apt.conf", lines.map { $0 + "\n" }.joined())
+        return binds
     }
 
-    // MARK: files
-
-    private func makeFolder(_ name: String) throws {
-        try FileManager.default.createDirectory(atPath: folder + "/" + name, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-    }
-
-    private func write(_ name: String, _ text: String) throws {
-        let file = try Descriptor(folder + "/" + name, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
-        try Array(text.utf8).withUnsafeBytes { try file.write($0, at: 0) }
-        try check("set the mode of", name) { fchmod(file.raw, 0o644) }
-    }
-
-    private static func text(_ path: String) -> String? {
-        guard access(path, R_OK) == 0 else { return nil }
-        // What is there and cannot be read is as good as not there.
-        return (try? readFile(path)).map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    private static func files(_ folder: String, _ suffixes: [String]) -> [String] {
-        // A host without the folder has none.
-        ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { name in suffixes.contains { name.hasSuffix($0) } }.sorted()
-    }
-
-    // MARK: parts
-
-    private mutating func stageResolver(_ gateway: String) throws {
-        var lines: [String] = []
-        for line in (Self.text("/etc/resolv.conf") ?? "").split(separator: "\n") {
-            let words = line.split(whereSeparator: \.isWhitespace)
-            guard words.first == "nameserver", words.count > 1 else {
-                if ["search", "options", "domain"].contains(words.first ?? "") { lines.append(String(line)) }
-                continue
-            }
-            let address = String(words[1])
-            // Machines have no IPv6.
-            if address.contains(":") { continue }
-            resolvers.append(address)
-            let seen = address.hasPrefix("127.") ? gateway : address
-            if !lines.contains("nameserver \(seen)") { lines.append("nameserver \(seen)") }
+    /// The files in `sources.list.d` that are the distribution's own, and whether they or `sources.list` name source packages.
+    private func defaultSources(in root: RootedFolder) throws -> (files: [String], withSources: Bool) {
+        var found: [String] = []
+        var text = ""
+        for path in ["/etc/apt/sources.list", "/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list.d/ubuntu.sources"] {
+            guard let status = try root.attributes(path), status.st_mode & S_IFMT == S_IFREG else { continue }
+            text += String(decoding: try root.read(path, limit: 1 << 20), as: UTF8.self)
+            if path.hasSuffix(".sources") { found.append(path) }
         }
-        try write("resolv.conf", lines.joined(separator: "\n") + "\n")
-        binds.append(Bind(source: folder + "/resolv.conf", target: "/etc/resolv.conf", readOnly: false))
+        return (found, text.split(separator: "\n").contains { !$0.hasPrefix("#") && $0.contains("deb-src") })
     }
 
-    private mutating func stageAuthorities() throws {
-        let places = [ProcessInfo.processInfo.environment["SSL_CERT_FILE"], "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
-        guard let bundle = places.compactMap({ $0 }).first(where: { access($0, R_OK) == 0 }) else { return }
-        try write("ca.crt", "")
-        binds.append(Bind(source: bundle, target: inside + "/ca.crt", readOnly: true))
-        for name in ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"] {
-            environment[name] = inside + "/ca.crt"
-        }
-    }
-
-    private mutating func stageProxies() {
-        for name in ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"] {
-            for name in [name, name.uppercased()] {
-                guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else { continue }
-                environment[name] = value
-                if !name.lowercased().hasPrefix("no_") { note(urlsIn: value) }
-            }
-        }
-    }
-
-    private mutating func stageApt() throws {
-        let sources = ["/etc/apt/sources.list"] + Self.files("/etc/apt/sources.list.d", [".list", ".sources"]).map { "/etc/apt/sources.list.d/" + $0 }
-        try makeFolder("apt/sources.list.d")
-        for path in sources {
-            guard let text = Self.text(path) else { continue }
-            note(urlsIn: text)
-            try write(path.hasSuffix("sources.list") ? "apt/sources.list" : "apt/sources.list.d/\((path as NSString).lastPathComponent)", movingFolders(text))
-        }
-        for (host, own) in [("/etc/apt/keyrings", "apt/keyrings"), ("/etc/apt/auth.conf.d", "apt/auth.conf.d")] {
-            try makeFolder(own)
-            for name in Self.files(host, [""]) {
-                guard let bytes = FileManager.default.contents(atPath: "\(host)/\(name)") else { continue }
-                try bytes.write(to: URL(fileURLWithPath: "\(folder)/\(own)/\(name)"))
-                try check("set the mode of", name) { chmod("\(folder)/\(own)/\(name)", 0o644) }
-            }
-        }
-        let acquire = try Self.aptSettings()
-        note(urlsIn: acquire)
-        var settings = movingFolders(acquire)
-        if environment["SSL_CERT_FILE"] != nil { settings += "Acquire::https::CaInfo \"\(inside)/ca.crt\";\n" }
-        settings += "Dir::Etc::netrcparts \"\(inside)/apt/auth.conf.d\";\n"
-        try write("apt/apt.conf", settings)
-        // For a machine of this host's own release.
-        settings += "Dir::Etc::SourceList \"\(inside)/apt/sources.list\";\nDir::Etc::SourceParts \"\(inside)/apt/sources.list.d\";\n"
-        try write("apt/apt-with-sources.conf", settings)
-        environment["APT_CONFIG"] = inside + "/apt/apt.conf"
-    }
-
-    /// What apt of this host says of fetching, in its own flat form: proxies, checks, limits.
-    private static func aptSettings() throws -> String {
-        var wanted = ""
-        for file in ["/etc/apt/apt.conf"] + files("/etc/apt/apt.conf.d", [""]).map({ "/etc/apt/apt.conf.d/" + $0 }) {
-            guard let text = text(file), text.contains("Acquire") else { continue }
-            wanted += text
-        }
-        // To ask apt takes as long as to start a machine: only when there is something to ask for.
-        guard wanted.contains("Proxy") || wanted.contains("Check-") || wanted.contains("Timeout") || wanted.contains("Verify") else { return "" }
-        let result = try Command("apt-config", ["dump", "Acquire"]).capture()
-        guard result.status == .exited(0) else { return "" }
-        return result.output.split(separator: "\n").filter { line in
-            ["Proxy", "Check-", "Timeout", "Verify", "Retries"].contains { line.contains($0) } && !line.hasSuffix(" \"\";")
-        }.map { $0 + "\n" }.joined()
-    }
-
-    private mutating func stagePip() throws {
-        var sections: [String: [String: String]] = [:]
-        for path in ["/etc/pip.conf", NSHomeDirectory() + "/.pip/pip.conf", NSHomeDirectory() + "/.config/pip/pip.conf"] {
-            var section = "global"
-            for line in (Self.text(path) ?? "").split(separator: "\n") {
-                let trimmed = line.trimmingCharacters(in: .whitespaces)
-                if trimmed.hasPrefix("["), trimmed.hasSuffix("]") {
-                    section = String(trimmed.dropFirst().dropLast())
-                } else if let equals = trimmed.firstIndex(of: "="), !trimmed.hasPrefix("#") {
-                    let key = trimmed[..<equals].trimmingCharacters(in: .whitespaces)
-                    let value = trimmed[trimmed.index(after: equals)...].trimmingCharacters(in: .whitespaces)
-                    if key == "cert" || key == "cache-dir" { continue }
-                    note(urlsIn: value)
-                    sections[section, default: [:]][key] = movingFolders(value)
-                }
-            }
-        }
-        let text = sections.sorted { $0.key < $1.key }.map { section, values in
-            "[\(section)]\n" + values.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
-        }.joined()
-        try write("pip.conf", text)
-        environment["PIP_CONFIG_FILE"] = inside + "/pip.conf"
-        for name in [
-            "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST", "PIP_NO_INDEX", "PIP_DEFAULT_TIMEOUT", "UV_INDEX_URL",
-            "UV_DEFAULT_INDEX",
-        ] {
-            guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else { continue }
-            note(urlsIn: value)
-            environment[name] = movingFolders(value)
-        }
-    }
-
-    /// Notes the hosts that a text's URLs name.
-    private mutating func note(urlsIn text: String) {
-        for match in text.matches(of: /[a-z+]+:\/\/(?:[^\/@\s"]*@)?([A-Za-z0-9._-]+)/) { hosts.insert(String(match.1)) }
-    }
-
-    /// The text, with folders of this host that it names under where they are in the machine.
-    private mutating func movingFolders(_ text: String) -> String {
-        var result = text
-        for match in text.matches(of: /(?:^|[\s="]|file:(?:\/\/)?)(\/[A-Za-z0-9._\/-]+)/) {
-            let path = String(match.1)
-            var status = stat()
-            guard !path.hasPrefix("/usr/share/keyrings"), !path.hasPrefix("/etc/apt"), !path.hasPrefix("/dev/"), stat(path, &status) == 0,
-                status.st_mode & S_IFMT == S_IFDIR
-            else { continue }
-            let target = folders[path] ?? "\(inside)/folders/\(folders.count)"
-            folders[path] = target
-            result = result.replacing(path, with: target)
-        }
-        return result.replacing("/etc/apt/keyrings/", with: inside + "/apt/keyrings/")
-    }
-
-    /// The environment for a machine with this disk: packages come from this host's sources only if it is of the same release.
-    func environment(for disk: RootedFolder) -> [String: String] {
-        guard environment["APT_CONFIG"] != nil, let own = Self.release(Self.text("/etc/os-release")) else { return environment }
-        // A machine without the file is of no release that this host could know.
-        let machine = (try? disk.read("/etc/os-release", limit: 65536)).flatMap { Self.release(String(decoding: $0, as: UTF8.self)) }
-        return machine == own ? environment.merging(["APT_CONFIG": inside + "/apt/apt-with-sources.conf"]) { $1 } : environment
-    }
-
-    private static func release(_ text: String?) -> [String]? {
-        guard let lines = text?.split(separator: "\n") else { return nil }
-        let found = ["ID=", "VERSION_CODENAME="].compactMap { key in lines.first { $0.hasPrefix(key) }.map(String.init) }
-        return found.count == 2 ? found : nil
+    /// Where a file that covers `path` is to be mounted: on a file that is there, its link followed; nil: nowhere.
+    private func place(_ path: String, in root: RootedFolder) throws -> String? {
+        guard let status = try root.attributes(path) else { return nil }
+        if status.st_mode & S_IFMT == S_IFREG { return path }
+        guard status.st_mode & S_IFMT == S_IFLNK else { return nil }
+        let link = try root.readLink(path)
+        let target = URL(fileURLWithPath: link, relativeTo: URL(fileURLWithPath: "/etc/")).standardized.path
+        return try root.attributes(target).map { $0.st_mode & S_IFMT == S_IFREG } == true ? target : nil
     }
 }

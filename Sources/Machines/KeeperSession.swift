@@ -80,16 +80,9 @@ final class KeeperSession: @unchecked Sendable {
         let namespaces = try MachineNamespaces(firstHostID: firstHostID, count: HostIDRanges.count, withNetwork: true)
         self.namespaces = namespaces
         guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
-        var addresses: MachineNetwork.Addresses?
-        var allow: [String] = []
-        if case .open(let allowed) = file.settings.network {
-            allow = allowed
-            addresses = try MachineNetwork.reserve(id: file.id, namespace: netns)
-        }
-        let configuration = try HostConfiguration.stage(into: paths.host, machine: file.name, gateway: addresses?.host)
-        hostConfiguration = configuration
+        hostConfiguration = try HostConfiguration.stage(into: paths.host, machine: file.name, network: file.settings.network)
         network = try MachineNetwork.attach(
-            id: file.id, namespace: netns, addresses: addresses, allow: allow, configuration: configuration, ports: file.settings.ports)
+            name: file.name, id: file.id, namespace: netns, choice: file.settings.network, ports: file.settings.ports, home: paths.home)
     }
 
     private func mountDisk(_ file: MachineFile) throws {
@@ -123,13 +116,14 @@ final class KeeperSession: @unchecked Sendable {
         try clearRun(disk)
         try mountMapped(paths.disk, at: paths.root, userNamespace: namespaces.user)
         isMapped = true
-        let environment = hostConfiguration.environment(for: disk).merging(file.settings.environment) { $1 }
+        let environment = hostConfiguration.environment.merging(file.settings.environment) { $1 }
         try replaceFile(paths.environment, with: Array(try JSONEncoder().encode(environment)))
-        let binds = try hostConfiguration.binds + file.settings.binds.enumerated().map { try mapOwners($1, number: $0, namespaces.user) }
+        let first = try FirstProcess.choose()
+        let binds =
+            try first.binds + hostConfiguration.binds(for: disk) + file.settings.binds.enumerated().map { try mapOwners($1, number: $0, namespaces.user) }
         guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
-        try hostConfiguration.makePlaces(for: file.settings.binds)
         let bundle = SandboxBundle(
-            command: hostConfiguration.firstProcess, hostname: file.name, rootPath: paths.root,
+            command: first.command, hostname: file.name, rootPath: paths.root,
             userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
             firstHostID: firstHostID, networkNamespacePath: "/proc/\(getpid())/fd/\(netns.raw)", cgroupsPath: "/terrine/\(file.id)", cpus: file.settings.cpus,
             memory: file.settings.memory, pids: file.settings.pids, binds: binds)

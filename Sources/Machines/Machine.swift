@@ -235,7 +235,7 @@ public final class Machine: Sendable {
             }
         }
         try OCIRuntime(program: file.settings.runtime, state: paths.runtimeState, id: file.id).delete()
-        try MachineNetwork.detach(id: file.id)
+        try MachineNetwork.detach(id: file.id, home: host.home)
         try HostIDRanges.release(machine: name, home: host.home)
         unlink(paths.socket)
         try change {

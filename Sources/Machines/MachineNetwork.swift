@@ -1,133 +1,165 @@
+import CLinux
 import Foundation
 import Glibc
 import Images
 import Linux
+import Synchronization
 
-/// A machine's way to the world: a pair of interfaces, an nftables table of its own, and listeners for its ports.
+/// A machine's network as this host provides it: a pair of virtual devices, an address, packet rules, published ports.
 ///
-/// What the table refuses: this host, link-local and metadata addresses, private ranges, and IPv6 altogether; what it lets through of those: the host's
-/// resolvers, its registries and proxies, and what the machine was allowed. Everything bears the machine's id, so what a dead keeper left can be found.
+/// The machine's end is `eth0`. Every machine sees this host as the same gateway, 169.254.213.1, and nothing is served there but what `HostServices` names.
+/// There is no IPv6 but the loopback's. Of the kernel's state all has the machine's id in its name, and `detach(id:home:)` finds it there, so
+/// that nothing is lost with the process that made it; a file `network/ID` in the home says that there may be something to find.
 final class MachineNetwork: Sendable {
-    /// Benchmarking addresses (RFC 2544), which nobody routes: four for each machine.
-    private static let firstAddress: UInt32 = 198 << 24 | 18 << 16
-    private static let ranges: UInt32 = 32768
+    /// As every machine sees this host. Link-local: no host's network has it, and no machine reaches another's.
+    static let gateway = IPv4Address(0xa9fe_d501)
 
-    private let id: String
-    private let listeners: [PortListener]
+    let id: String
+    let home: String
+    /// The machine's; nil without a network.
+    let address: IPv4Address?
+    private let forwards: Mutex<[PortForward]>
+    private let names: Mutex<NameForward?>
 
-    /// The addresses that a machine gets.
-    struct Addresses: Sendable, Equatable {
-        var host: String
-        var machine: String
+    private init(id: String, home: String, address: IPv4Address?, forwards: [PortForward], names: NameForward?) {
+        (self.id, self.home, self.address) = (id, home, address)
+        self.forwards = Mutex(forwards)
+        self.names = Mutex(names)
     }
 
-    /// Brings the namespace's network up.
+    /// Gives `namespace` its network. Published ports work with ``NetworkChoice/none`` too: this process carries them.
     ///
     /// - Parameters:
-    ///   - id: the machine's.
-    ///   - addresses: from ``reserve(id:)``, which has made the interfaces; nil: no network but the machine's own loopback.
+    ///   - name: the machine's, for messages.
+    ///   - id: the machine's, of hex digits.
+    ///   - namespace: a new network namespace.
+    /// - Throws: ``MachineError`` `portTaken`, `invalid` for an `--allow` that is none, `missing` without nftables, `network` for all else.
     static func attach(
-        id: String, namespace: Descriptor, addresses: Addresses?, allow: [String], configuration: HostConfiguration, ports: [MachineDefaults.Port]
+        name: String, id: String, namespace: Descriptor, choice: NetworkChoice, ports: [MachineDefaults.Port], home: String,
+        services: HostServices = HostSettings.ofThisHost.services
     ) throws -> MachineNetwork {
-        guard let addresses else {
-            try inside(namespace, "link set lo up\n")
-            if let port = ports.first {
-                throw MachineError(
-                    "invalid", "port \(port.host) cannot lead to a machine without a network", fix: "leave out its ports, or say `--network open`")
-            }
-            return MachineNetwork(id: id, listeners: [])
-        }
+        try prepare(namespace)
+        var address: IPv4Address?
+        var forwards: [PortForward] = []
+        var names: NameForward?
         do {
-            let rules = try NetworkRules(
-                interface: interface(id), addresses: addresses, resolvers: configuration.resolvers, hosts: configuration.hosts, allow: allow)
-            if rules.needsLocalRouting { try writeSmallFile("/proc/sys/net/ipv4/conf/\(interface(id))/route_localnet", "1") }
-            try run(Command("nft", ["-f", "-"]), input: rules.text(table: table(id)), doing: "set up the machine's packet filter")
-            try inside(
-                namespace,
-                "link set lo up\naddr add \(addresses.machine)/30 dev eth0\nlink set eth0 up\nroute add default via \(addresses.host)\n")
-            if (readSmallFile("/proc/sys/net/ipv4/ip_forward") ?? "").first == "0" { try writeSmallFile("/proc/sys/net/ipv4/ip_forward", "1") }
-            return MachineNetwork(id: id, listeners: try ports.map { try PortListener($0, address: addresses.machine) })
+            if case .open(let allow) = choice {
+                let permitted = try services.permissions(home: home) + allow.flatMap { try HostServices.permissions(allowed: $0) }
+                address = try connect(name, id, namespace, permitted, services, home)
+                let device = deviceName(id)
+                for (port, target) in services.loopback {
+                    forwards.append(try PortForward(address: gateway, port: port, device: device, to: .host(target, port: port)))
+                }
+                if let resolver = services.loopbackResolver { names = try NameForward(device: device, resolver: resolver) }
+            }
+            for port in ports {
+                do {
+                    let target = PortForward.Target.machine(network: namespace, address: address, port: port.machine)
+                    forwards.append(try PortForward(address: IPv4Address(0), port: port.host, to: target))
+                } catch let error as LinuxError where error.code == EADDRINUSE {
+                    throw MachineError(
+                        "portTaken", "port \(port.host) of this host, which `\(name)` is to have, is taken", cause: "another process listens there",
+                        fix: "publish another with `-p HOST:\(port.machine)`; `ss -ltnp` tells who has it")
+                }
+            }
         } catch {
-            try detach(id: id)
+            for forward in forwards { forward.close() }
+            names?.close()
+            try detach(id: id, home: home)
             throw error
         }
+        return MachineNetwork(id: id, home: home, address: address, forwards: forwards, names: names)
     }
 
-    private init(id: String, listeners: [PortListener]) { (self.id, self.listeners) = (id, listeners) }
-
-    /// Makes the pair of interfaces, with addresses that nobody else has.
-    static func reserve(id: String, namespace: Descriptor) throws -> Addresses {
-        try FileManager.default.createDirectory(atPath: "/run/terrine", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        // The interfaces that are there say which addresses are taken; the lock is for the time between looking and making.
-        let lock = try FileLock("/run/terrine/network.lock")
-        defer { withExtendedLifetime(lock) {} }
-        let taken = try hostAddresses()
-        var range = UInt32.random(in: 0..<ranges)
-        for _ in 0..<ranges where taken.contains(where: { $0 & ~3 == firstAddress + range * 4 }) { range = (range + 1) % ranges }
-        let first = firstAddress + range * 4
-        let addresses = Addresses(host: text(first + 1), machine: text(first + 2))
-        var command = Command("ip", ["-batch", "-"])
-        command.descriptors[3] = namespace.raw
-        try run(
-            command,
-            input:
-                "link add \(interface(id)) type veth peer name eth0 netns /proc/self/fd/3\naddr add \(addresses.host)/30 dev \(interface(id))\nlink set \(interface(id)) up\n",
-            doing: "make the machine's network interfaces")
-        return addresses
+    /// What a network needs before anything is in it, and all there is without one: its loopback.
+    private static func prepare(_ namespace: Descriptor) throws {
+        try inNetwork(namespace) {
+            // What appears later has no IPv6. A kernel without IPv6 has no such file.
+            if access("/proc/sys/net/ipv6", F_OK) == 0 { try writeSmallFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") }
+            // As in Docker's containers: whoever runs a web server in a machine need not be root.
+            try writeSmallFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
+            try RouteSocket().setUp(1)
+        }
     }
 
+    private static func connect(
+        _ name: String, _ id: String, _ namespace: Descriptor, _ permitted: [NetworkRules.Permission], _ services: HostServices, _ home: String
+    ) throws -> IPv4Address {
+        try FileManager.default.createDirectory(atPath: home + "/network", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        _ = try Descriptor(record(id, home), O_WRONLY | O_CREAT)
+        let device = deviceName(id)
+        let uplinks = Forwarding.uplinks()
+        let host = try RouteSocket()
+        try host.addPair(device, peer: "eth0", in: namespace, mtu: uplinks.compactMap(Forwarding.mtu).min() ?? 1500)
+        // It has gone again at once only if somebody removed it.
+        let index = if_nametoindex(device)
+        if access("/proc/sys/net/ipv6", F_OK) == 0 { try writeSmallFile("/proc/sys/net/ipv6/conf/\(device)/disable_ipv6", "1") }
+        try host.addAddress(gateway, to: index)
+        try host.setUp(index)
+        let address = try claimAddress(for: id, through: index, host)
+        try NetworkRules(id: id, device: device, address: address, permitted: permitted, served: services.served).install()
+        try Forwarding.enable(for: device, uplinks: uplinks)
+        try inNetwork(namespace) {
+            let inside = try RouteSocket()
+            let link = if_nametoindex("eth0")
+            try inside.addAddress(address, to: link)
+            try inside.setUp(link)
+            try inside.addRoute(to: IPv4Range(gateway, bits: 32), through: link)
+            try inside.addRoute(to: IPv4Range(IPv4Address(0), bits: 0), through: link, via: gateway)
+        }
+        return address
+    }
+
+    /// The first free address. The kernel's routes are the table of what is taken: one for the whole host, whatever homes there are, and right after any death.
+    private static func claimAddress(for id: String, through index: UInt32, _ host: RouteSocket) throws -> IPv4Address {
+        let range = Forwarding.rangeForMachines()
+        let size: UInt32 = 1 << UInt32(32 - range.bits)
+        let start = id.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        for attempt in 0..<size {
+            let offset = (start &+ attempt) % size
+            if offset == 0 || offset == size - 1 { continue }
+            let address = IPv4Address(range.base.value + offset)
+            do {
+                try host.addRoute(to: IPv4Range(address, bits: 32), through: index)
+                return address
+            } catch let error as LinuxError where error.code == EEXIST { continue }
+        }
+        throw MachineError("exhausted", "all addresses of \(range) are taken", fix: "stop some machines")
+    }
+
+    /// Takes all down; does nothing the second time.
     func detach() throws {
-        for listener in listeners { listener.close() }
-        try Self.detach(id: id)
+        for forward in forwards.withLock({ taken in
+            defer { taken = [] }
+            return taken
+        }) { forward.close() }
+        names.withLock { $0 }?.close()
+        names.withLock { $0 = nil }
+        try Self.detach(id: id, home: home)
     }
 
-    /// Takes away what bears this id; nothing is no error.
-    static func detach(id: String) throws {
-        let known = access("/sys/class/net/\(interface(id))", F_OK) == 0
-        guard known else { return }
-        // The table first: while it is there, packets are refused.
-        _ = try Command("ip", ["link", "delete", interface(id)]).capture()
-        _ = try Command("nft", ["delete", "table", "inet", table(id)]).capture()
+    /// Takes down what a machine's network left in the kernel.
+    static func detach(id: String, home: String) throws {
+        let record = record(id, home)
+        guard access(record, F_OK) == 0 else { return }
+        try RouteSocket().remove(deviceName(id))
+        try NetworkRules.remove(id)
+        try Forwarding.disableWhenUnused()
+        unlink(record)
     }
 
-    private static func interface(_ id: String) -> String { "tr" + id.prefix(12) }
-    private static func table(_ id: String) -> String { "terrine_" + id }
-
-    private static func text(_ address: UInt32) -> String { (0..<4).map { String(address >> (24 - 8 * UInt32($0)) & 255) }.joined(separator: ".") }
-
-    private static func hostAddresses() throws -> [UInt32] {
-        var list: UnsafeMutablePointer<ifaddrs>?
-        try check("list", "this host's addresses") { getifaddrs(&list) }
-        defer { freeifaddrs(list) }
-        var found: [UInt32] = []
-        var next = list
-        while let entry = next {
-            if let address = entry.pointee.ifa_addr, address.pointee.sa_family == sa_family_t(AF_INET) {
-                found.append(address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { UInt32(bigEndian: $0.pointee.sin_addr.s_addr) })
-            }
-            next = entry.pointee.ifa_next
-        }
-        return found
-    }
-
-    /// Commands of `ip` in the machine's namespace.
-    private static func inside(_ namespace: Descriptor, _ batch: String) throws {
-        var command = Command("nsenter", ["--net=/proc/self/fd/3", "ip", "-batch", "-"])
-        command.descriptors[3] = namespace.raw
-        try run(command, input: batch, doing: "set up the machine's network")
-    }
-
-    private static func run(_ command: Command, input: String, doing what: String) throws {
-        let result: CapturedOutput
-        do { result = try command.capture(input: input) } catch let error as LinuxError where error.code == ENOENT {
-            throw MachineError(
-                "missing", "this host has no `\(command.program)`, without which it cannot \(what)",
-                fix: "`terrine doctor` tells which package has it; `--network none` needs none")
-        }
-        if result.status != .exited(0) {
-            throw MachineError(
-                "network", "`\(command.program)` cannot \(what)", cause: result.errors.trimmingCharacters(in: .whitespacesAndNewlines),
-                fix: "`terrine doctor` tells what this host lacks; `--network none` needs nothing")
+    /// Takes down what machines left that are no more.
+    ///
+    /// - Parameter live: the ids of the machines that run or are being started.
+    static func reap(live: Set<String>, home: String) throws {
+        let folder = home + "/network"
+        guard access(folder, F_OK) == 0 else { return }
+        for id in try FileManager.default.contentsOfDirectory(atPath: folder) where !live.contains(id) && id.allSatisfy(\.isHexDigit) {
+            try detach(id: id, home: home)
         }
     }
+
+    /// A device's name has at most 15 characters.
+    static func deviceName(_ id: String) -> String { Forwarding.prefix + id.prefix(12) }
+    private static func record(_ id: String, _ home: String) -> String { "\(home)/network/\(id)" }
 }
