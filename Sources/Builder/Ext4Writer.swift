@@ -37,7 +37,9 @@ struct Ext4Writer {
         try makeFile(image)
         let tmpfs = try fitsInMemory(tar) ? "mount -t tmpfs -o mode=0755,size=90% terrine \"$1\"" : ":"
         // The mount is in a namespace of its own: it goes with the process, however that ends. /dev is the machine's own, made at its start.
+        // In a chroot whose / is no mount point nothing there can be made private; what is mounted below it then goes with the namespace all the same.
         let script = """
+            mount --make-rprivate / 2>/dev/null || :
             \(tmpfs)
             chown 0:0 "$1"; chmod 0755 "$1"
             tar --extract --file="$2" --directory="$1" --preserve-permissions --numeric-owner --xattrs '--xattrs-include=*' --exclude='./dev/*' --exclude='dev/*'
@@ -45,7 +47,8 @@ struct Ext4Writer {
               -E hash_seed=\(uuid(1)),lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0 -d "$1" "$3"
             """
         try tool(
-            "unshare", ["--mount", "--propagation", "private", "sh", "-e", "-c", script, "sh", root, tar, image], environment, "unpack \(tar) to an ext4 disk")
+            "unshare", ["--mount", "--propagation", "unchanged", "sh", "-e", "-c", script, "sh", root, tar, image], environment, "unpack \(tar) to an ext4 disk"
+        )
         try settleTimes(of: image, environment, scratch)
     }
 

@@ -28,8 +28,8 @@ public func unmount(_ target: String, lazily: Bool = false) throws {
 
 /// Gives this process a mount namespace of its own, from which nothing spreads to the host and in which nothing appears later.
 ///
-/// Must run before the process starts a second thread. In a chroot, whose `/` need not be a mount point, the tree below it becomes a mount of its
-/// own and this process's root: an OCI runtime can pivot away from a mount point only.
+/// Must run before the process starts a second thread. In a chroot whose `/` is no mount point, the tree below it becomes the namespace's own root:
+/// an OCI runtime can pivot away from a mount point only, and the kernel gives no user namespace to a process whose root is not its namespace's.
 public func enterPrivateMountNamespace() throws {
     try check("unshare", "the mount namespace") { clinux_syscall6(Int(SYS_unshare), 0x0002_0000, 0, 0, 0, 0, 0) }
     do {
@@ -39,10 +39,30 @@ public func enterPrivateMountNamespace() throws {
         let recursive = 0x8000
         let tree = try openTree("/", cloneTree | recursive | Int(O_CLOEXEC))
         try setMount(tree, mount_attr(attr_set: 0, attr_clr: 0, propagation: UInt64(MountFlags.isPrivate.rawValue), userns_fd: 0), recursive, "/")
+        try climbToNamespaceRoot()
+        try mount("none", at: "/", type: nil, [.recursive, .isPrivate])
         try moveMount(tree, to: "/")
         try check("change to", "/") { fchdir(tree.raw) }
         try check("change the root to", "/") { chroot(".") }
     }
+}
+
+/// Makes the mount namespace's root this process's, for as long as it takes to mount the chroot's own tree there: a root that is below the working
+/// folder does not stop `..`. Nothing of the host is opened.
+private func climbToNamespaceRoot() throws {
+    let top = try Descriptor("/", O_RDONLY | O_DIRECTORY)
+    // Any folder below will do; each of these is there wherever there is a kernel.
+    try check("change the root to", "/proc") { chroot("/proc") }
+    try check("change to", "/") { fchdir(top.raw) }
+    while true {
+        var here = stat()
+        var above = stat()
+        try check("look at", ".") { stat(".", &here) }
+        try check("look at", "..") { stat("..", &above) }
+        if here.st_dev == above.st_dev, here.st_ino == above.st_ino { break }
+        try check("change to", "..") { chdir("..") }
+    }
+    try check("change the root to", "the namespace's") { chroot(".") }
 }
 
 private let emptyPath = 0x1000

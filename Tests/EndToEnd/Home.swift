@@ -61,7 +61,7 @@ final class Home {
         let result = try command.capture(input: input)
         if let code {
             let words = arguments.joined(separator: " ")
-            #expect(result.status.code == code, "terrine \(words)\n\(result.output)\(result.errors)", sourceLocation: sourceLocation)
+            try #require(result.status.code == code, "terrine \(words)\n\(result.output)\(result.errors)", sourceLocation: sourceLocation)
         }
         return Run(code: result.status.code, output: result.output, errors: result.errors)
     }

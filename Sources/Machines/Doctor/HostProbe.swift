@@ -19,10 +19,10 @@ public enum HostProbe {
     public static func main(_ arguments: [String]) -> Int32 {
         guard let folder = arguments.first else { return 2 }
         do {
+            try enterPrivateMountNamespace()
             let namespaces = try attempt("namespaces", "each machine gets its own") {
                 try MachineNamespaces(firstHostID: 200_000, count: 65_536, withNetwork: true)
             }
-            try enterPrivateMountNamespace()
             try attempt("fuse", "/dev/fuse mounts") {
                 try makeFolder(folder + "/fuse")
                 let device = try mountFUSE(at: folder + "/fuse")
@@ -49,6 +49,19 @@ public enum HostProbe {
         } catch {
             // What failed was told by its own line, and what needs it cannot be tried.
             return 1
+        }
+    }
+
+    /// The body of the hidden `__private COMMAND…` process: becomes the command, in a mount namespace of its own. The tests run so in a chroot.
+    public static func runPrivately(_ arguments: [String]) -> Int32 {
+        do {
+            let folder = FileManager.default.currentDirectoryPath
+            try enterPrivateMountNamespace()
+            try check("change to", folder) { chdir(folder) }
+            return try Command(arguments.first ?? "sh", Array(arguments.dropFirst())).run().code
+        } catch {
+            FileHandle.standardError.write(Data("\(error)\n".utf8))
+            return 125
         }
     }
 

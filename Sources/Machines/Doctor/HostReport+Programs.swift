@@ -14,6 +14,7 @@ extension HostReport {
 
     private static let needed = [
         Program(name: "runc", package: "runc", status: .missing, loss: "no machine runs"),
+        Program(name: "catatonit", package: "catatonit", status: .missing, loss: "machines have no first process"),
         Program(name: "mke2fs", package: "e2fsprogs", status: .missing, loss: "no file system is made", versionArguments: ["-V"]),
         Program(name: "ip", package: "iproute2", status: .missing, loss: "machines have no network", versionArguments: ["-V"]),
         Program(name: "nft", package: "nftables", status: .missing, loss: "machines have no network"),
