@@ -30,7 +30,9 @@ public enum HostProbe {
                 _ = device
             }
             try attempt("file system", "mke2fs makes one") { try makeDisk(folder + "/disk") }
-            let loop = try attempt("loop", "with direct I/O, in \((folder as NSString).deletingLastPathComponent)") { try LoopDevice.attach(file: folder + "/disk") }
+            let loop = try attempt("loop", "with direct I/O, in \((folder as NSString).deletingLastPathComponent)") {
+                try LoopDevice.attach(file: folder + "/disk")
+            }
             defer { try? loop.detach() }  // The kernel takes it apart anyhow when this process has ended.
             try attempt("ext4", "mounts, freezes, thaws") {
                 try makeFolder(folder + "/mounted")
