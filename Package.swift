@@ -25,7 +25,8 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: strict),
-        .target(name: "Images", dependencies: ["ChunkStore", "Linux"], swiftSettings: strict),
+        .target(
+            name: "Images", dependencies: ["ChunkStore", "Linux", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
         .target(name: "Disks", dependencies: ["ChunkStore", "Images", "Linux", "CLinux"], swiftSettings: strict),
         .target(
             name: "Recipes",

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import Glibc
 import Linux
+import Synchronization
 
 /// `blobs/sha256` of an OCI image layout: files named by the digest of their bytes, each complete and durable once it has its name.
 public struct BlobFolder: Sendable {
@@ -24,16 +25,37 @@ public struct BlobFolder: Sendable {
     /// Makes a small blob durable.
     @discardableResult
     public func write(_ bytes: [UInt8]) throws -> Digest {
+        let prepared = try prepare(bytes)
+        if let blob = prepared.blob { try Self.publish([(blob, prepared.digest)]) }
+        return prepared.digest
+    }
+
+    /// Writes a small blob without its name; nothing to publish when it is there already.
+    func prepare(_ bytes: [UInt8]) throws -> (digest: Digest, blob: TemporaryBlob?) {
         let digest = Digest.of(bytes)
         if contains(digest) {
             // As new, for whoever asks how old it is.
             utimes(path(of: digest), nil)
-            return digest
+            return (digest, nil)
         }
         let blob = try TemporaryBlob(in: self)
         try bytes.withUnsafeBytes { try blob.file.write($0, at: 0) }
-        try blob.publish(as: digest)
-        return digest
+        return (digest, blob)
+    }
+
+    /// Gives blobs their names; all are durable when it returns. They are synced side by side, since the file system commits them together.
+    static func publish(_ blobs: [(blob: TemporaryBlob, digest: Digest)]) throws {
+        if blobs.isEmpty { return }
+        let failure = Mutex<(any Error)?>(nil)
+        let threads = try blobs.dropFirst().map { entry in
+            let file = entry.blob.file
+            return try PlainThread { do { try file.sync() } catch { failure.withLock { $0 = error } } }
+        }
+        do { try blobs[0].blob.file.sync() } catch { failure.withLock { $0 = error } }
+        for thread in threads { thread.join() }
+        if let error = failure.withLock({ $0 }) { throw error }
+        for entry in blobs { try entry.blob.rename(to: entry.digest) }
+        try syncFolder(blobs[0].blob.folder.path)
     }
 
     /// A small blob, checked against its name.
@@ -73,8 +95,8 @@ public struct BlobFolder: Sendable {
 /// A blob that has no name yet; gone when it is not published.
 final class TemporaryBlob {
     let file: Descriptor
+    let folder: BlobFolder
     private let path: String
-    private let folder: BlobFolder
     private var isPublished = false
 
     init(in folder: BlobFolder) throws {
@@ -84,12 +106,10 @@ final class TemporaryBlob {
         try check("lock", path) { flock(file.raw, LOCK_EX) }
     }
 
-    /// Durable when it returns.
-    func publish(as digest: Digest) throws {
-        try file.sync()
-        try check("rename to", folder.path(of: digest)) { rename(path, folder.path(of: digest)) }
+    /// The last step of ``BlobFolder/publish(_:)``: the bytes must be durable, the folder will be.
+    func rename(to digest: Digest) throws {
+        try check("rename to", folder.path(of: digest)) { Glibc.rename(path, folder.path(of: digest)) }
         isPublished = true
-        try syncFolder(folder.path)
     }
 
     deinit { if !isPublished { unlink(path) } }

@@ -3,7 +3,7 @@ import GRDB
 import Linux
 
 /// Where a chunk lies.
-struct ChunkLocation: Sendable {
+struct ChunkLocation: Sendable, Equatable {
     var digest: Digest
     /// The pack's row.
     var pack: Int64
@@ -19,34 +19,62 @@ struct ChunkLocation: Sendable {
 
 /// `index.sqlite`: which chunk lies where. Everything in it can be found again from the packs.
 public final class ChunkIndex: Sendable {
-    /// For other tables of the same store, in the same transactions.
-    public let database: DatabaseQueue
+    private let database: DatabasePool
+    private let path: String
 
     init(path: String) throws {
+        self.path = path
         var configuration = Configuration()
         configuration.busyMode = .timeout(60)
-        configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-        }
+        configuration.maximumReaderCount = 8
         do {
-            database = try DatabaseQueue(path: path, configuration: configuration)
+            database = try DatabasePool(path: path, configuration: configuration)
+            // The pool has set NORMAL, with which a commit that was reported may be gone after a crash of the host.
+            try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             let version = try database.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
             if version == 0 { try database.write { try Self.create($0) } }
             identity = try database.read { try Int64.fetchOne($0, sql: "SELECT value FROM identity") ?? 0 }
             if version > Self.version {
                 throw StoreError("unsupported", "\(path) is of a newer terrine", fix: "use that terrine, or `terrine verify --rebuild-index`")
             }
-        } catch let error as DatabaseError {
-            throw StoreError(
-                "corrupt", "\(path) cannot be opened", cause: "\(error.message ?? "\(error)")",
-                fix: "`terrine verify --rebuild-index` makes it anew from the packs")
-        }
+        } catch let error as DatabaseError { throw Self.explain(error, path) }
     }
 
     private static let version = 1
 
     /// Names this index among all that the store ever had: numbers of another mean nothing here.
     public let identity: Int64
+
+    /// Reads in one consistent state; also for other tables of the same store.
+    public func read<T>(_ body: (Database) throws -> T) throws -> T {
+        do { return try database.read(body) } catch let error as DatabaseError { throw Self.explain(error, path) }
+    }
+
+    /// Changes all that `body` does, durably, or nothing.
+    public func write<T>(_ body: (Database) throws -> T) throws -> T {
+        do { return try database.write(body) } catch let error as DatabaseError { throw Self.explain(error, path) }
+    }
+
+    /// What SQLite says is wrong with its file; nil when nothing is.
+    func damage() throws -> String? {
+        let said = try read { try String.fetchAll($0, sql: "PRAGMA quick_check(3)") }
+        return said == ["ok"] ? nil : said.joined(separator: "; ")
+    }
+
+    private static func explain(_ error: DatabaseError, _ path: String) -> StoreError {
+        let cause = error.message ?? "\(error)"
+        return switch error.resultCode {
+        case .SQLITE_FULL:
+            StoreError(
+                "noSpace", "\(path) cannot grow", cause: cause, fix: "make room on the disk, for example with `terrine gc`; nothing that was finished is lost")
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            StoreError("corrupt", "\(path) is damaged", cause: cause, fix: "`terrine verify --rebuild-index` makes it anew from the packs")
+        case .SQLITE_BUSY: StoreError("busy", "\(path) has been in use by another process for a minute", cause: cause, fix: "try again")
+        case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM:
+            StoreError("permission", "\(path) cannot be opened for writing", cause: cause, fix: "run it as root, or choose another home with TERRINE_HOME")
+        default: StoreError("index", "\(path) cannot be used", cause: cause, fix: "`terrine verify` tells more")
+        }
+    }
 
     /// Another process may do the same at this moment.
     ///
@@ -70,7 +98,7 @@ public final class ChunkIndex: Sendable {
 
     /// The numbers of those chunks that are known.
     func numbers(of digests: some Collection<Digest>) throws -> [Digest: UInt32] {
-        try database.read { database in
+        try read { database in
             let statement = try database.cachedStatement(sql: "SELECT number FROM chunks WHERE digest = ?")
             var found: [Digest: UInt32] = [:]
             for digest in digests {
@@ -80,29 +108,40 @@ public final class ChunkIndex: Sendable {
         }
     }
 
-    /// Adds a published pack. Chunks that became known meanwhile keep their place.
-    func add(pack digest: Digest, bytes: Int64, _ frames: [(offset: Int64, frame: PackFormat.Frame)]) throws {
-        try database.write { database in
-            try database.execute(sql: "INSERT OR IGNORE INTO packs (digest, bytes) VALUES (?, ?)", arguments: [Data(digest.bytes), bytes])
-            guard let pack = try Int64.fetchOne(database, sql: "SELECT id FROM packs WHERE digest = ?", arguments: [Data(digest.bytes)]) else { return }
-            let statement = try database.cachedStatement(
-                sql: "INSERT OR IGNORE INTO chunks (digest, pack, offset, length, frameBytes, position, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)")
-            for (offset, frame) in frames {
-                let each = ChunkStore.chunkBytes
-                for (index, chunk) in frame.chunks.enumerated() {
-                    let position = index * each
-                    try statement.execute(arguments: [
-                        Data(chunk.bytes), pack, offset, Int64(frame.compressed), Int64(frame.plain), Int64(position),
-                        Int64(min(each, Int(frame.plain) - position)),
-                    ])
-                }
+    /// Adds a published pack, in a transaction of the caller's. Chunks that became known meanwhile keep their place.
+    ///
+    /// - Parameter replacing: let known chunks lie here from now on; their numbers stay.
+    static func add(pack digest: Digest, bytes: Int64, _ frames: [(offset: Int64, frame: PackFormat.Frame)], replacing: Bool = false, _ database: Database)
+        throws
+    {
+        try database.execute(sql: "INSERT OR IGNORE INTO packs (digest, bytes) VALUES (?, ?)", arguments: [Data(digest.bytes), bytes])
+        guard let pack = try Int64.fetchOne(database, sql: "SELECT id FROM packs WHERE digest = ?", arguments: [Data(digest.bytes)]) else { return }
+        let known =
+            replacing
+            ? """
+            UPDATE SET pack = excluded.pack, offset = excluded.offset, length = excluded.length, frameBytes = excluded.frameBytes,
+            position = excluded.position, bytes = excluded.bytes
+            """ : "NOTHING"
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT INTO chunks (digest, pack, offset, length, frameBytes, position, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (digest) DO \(known)
+                """)
+        for (offset, frame) in frames {
+            let each = ChunkStore.chunkBytes
+            for (index, chunk) in frame.chunks.enumerated() {
+                let position = index * each
+                try statement.execute(arguments: [
+                    Data(chunk.bytes), pack, offset, Int64(frame.compressed), Int64(frame.plain), Int64(position),
+                    Int64(min(each, Int(frame.plain) - position)),
+                ])
             }
         }
     }
 
     /// The chunks numbered `numbers`, which is what was written at about the same time.
     func locations(_ numbers: ClosedRange<UInt32>) throws -> [UInt32: ChunkLocation] {
-        try database.read { database in
+        try read { database in
             var found: [UInt32: ChunkLocation] = [:]
             let statement = try database.cachedStatement(
                 sql: "SELECT number, digest, pack, offset, length, frameBytes, position, bytes FROM chunks WHERE number BETWEEN ? AND ?")
@@ -118,11 +157,11 @@ public final class ChunkIndex: Sendable {
     }
 
     func packDigest(_ id: Int64) throws -> Digest? {
-        try database.read { try Data.fetchOne($0, sql: "SELECT digest FROM packs WHERE id = ?", arguments: [id]) }.flatMap { Digest(bytes: $0) }
+        try read { try Data.fetchOne($0, sql: "SELECT digest FROM packs WHERE id = ?", arguments: [id]) }.flatMap { Digest(bytes: $0) }
     }
 
     func packs() throws -> [(id: Int64, digest: Digest, bytes: Int64)] {
-        try database.read { database in
+        try read { database in
             try Row.fetchAll(database, sql: "SELECT id, digest, bytes FROM packs").compactMap { row in
                 let bytes: Data = row[1]
                 return Digest(bytes: bytes).map { (row[0], $0, row[2]) }
@@ -132,7 +171,7 @@ public final class ChunkIndex: Sendable {
 
     /// What a pack holds, in the order in which it lies there.
     func chunks(ofPack pack: Int64) throws -> [(number: UInt32, location: ChunkLocation)] {
-        try database.read { database in
+        try read { database in
             try Row.fetchAll(
                 database, sql: "SELECT number, digest, offset, length, frameBytes, position, bytes FROM chunks WHERE pack = ? ORDER BY offset, position",
                 arguments: [pack]
@@ -145,26 +184,11 @@ public final class ChunkIndex: Sendable {
         }
     }
 
-    func chunkCount() throws -> Int { try database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM chunks") ?? 0 } }
-
-    /// Lets the rows of chunks of the pack `old` point into a published one that holds them too.
-    func move(from old: Int64, to digest: Digest, bytes: Int64, _ frames: [(offset: Int64, frame: PackFormat.Frame)]) throws {
-        try database.write { database in
-            try database.execute(sql: "INSERT OR IGNORE INTO packs (digest, bytes) VALUES (?, ?)", arguments: [Data(digest.bytes), bytes])
-            guard let pack = try Int64.fetchOne(database, sql: "SELECT id FROM packs WHERE digest = ?", arguments: [Data(digest.bytes)]) else { return }
-            for (offset, frame) in frames {
-                for (index, chunk) in frame.chunks.enumerated() {
-                    try database.execute(
-                        sql: "UPDATE chunks SET pack = ?, offset = ?, length = ?, frameBytes = ?, position = ? WHERE digest = ? AND pack = ?",
-                        arguments: [pack, offset, Int64(frame.compressed), Int64(frame.plain), Int64(index * ChunkStore.chunkBytes), Data(chunk.bytes), old])
-                }
-            }
-        }
-    }
+    func chunkCount() throws -> Int { try read { try Int.fetchOne($0, sql: "SELECT count(*) FROM chunks") ?? 0 } }
 
     /// Forgets packs and their chunks; before their files are unlinked.
     func remove(packs: [Int64]) throws {
-        try database.write { database in
+        try write { database in
             for pack in packs {
                 try database.execute(sql: "DELETE FROM chunks WHERE pack = ?", arguments: [pack])
                 try database.execute(sql: "DELETE FROM packs WHERE id = ?", arguments: [pack])
@@ -172,7 +196,21 @@ public final class ChunkIndex: Sendable {
         }
     }
 
-    func removeAll() throws {
-        try database.write { try $0.execute(sql: "DELETE FROM chunks; DELETE FROM packs") }
+    /// Forgets chunks that nobody needs, so that nobody counts on them from now on.
+    func remove(chunks: [UInt32]) throws {
+        try write { database in
+            let statement = try database.cachedStatement(sql: "DELETE FROM chunks WHERE number = ?")
+            for number in chunks { try statement.execute(arguments: [Int64(number)]) }
+        }
+    }
+
+    /// Forgets all packs but these, and chunks that lie in none.
+    func keepOnly(packs: Set<Digest>) throws {
+        try write { database in
+            for digest in try Data.fetchAll(database, sql: "SELECT digest FROM packs") where Digest(bytes: digest).map({ !packs.contains($0) }) ?? true {
+                try database.execute(sql: "DELETE FROM packs WHERE digest = ?", arguments: [digest])
+            }
+            try database.execute(sql: "DELETE FROM chunks WHERE pack NOT IN (SELECT id FROM packs)")
+        }
     }
 }

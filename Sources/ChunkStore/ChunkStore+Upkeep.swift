@@ -1,6 +1,8 @@
+import Crypto
 import Foundation
 import Glibc
 import Linux
+import Synchronization
 
 extension ChunkStore {
     /// What was removed.
@@ -10,27 +12,63 @@ extension ChunkStore {
         public var bytes: Int64 = 0
     }
 
-    /// Removes packs none of whose chunks is needed, and writes anew those of which less than half is.
+    /// Forgets what nobody needs. Quick: packs that are needed in part stay until ``compact(_:)``.
     ///
-    /// The caller holds the collector's lock: nobody writes meanwhile.
-    /// - Parameters:
-    ///   - needed: the digests of all chunks that anybody needs.
-    ///   - grace: packs that are younger, in seconds, stay: somebody may be about to need them.
-    func collect(keeping needed: Set<Digest>, grace: Double) throws -> Collected {
+    /// The caller holds the collector's lock: nobody writes meanwhile, and none of the blobs that are being written is counted on yet.
+    /// - Parameter needed: the digests of all chunks that anybody needs.
+    /// - Returns: what was removed, and the packs that hold so little now that they should be written anew.
+    public func collectGarbage(keeping needed: Set<Digest>, _ lock: FileLock) throws -> (collected: Collected, sparse: [Int64]) {
+        defer { withExtendedLifetime(lock) {} }
+        try blobs.removeLeftovers()
         var result = Collected()
+        var sparse: [Int64] = []
+        var unneeded: [UInt32] = []
+        var gone: [(id: Int64, digest: Digest, bytes: Int64)] = []
         for pack in try index.packs() {
-            let path = blobs.path(of: pack.digest)
-            var status = stat()
-            if stat(path, &status) == 0, Double(time(nil) - status.st_mtim.tv_sec) < grace { continue }
             let chunks = try index.chunks(ofPack: pack.id)
             let live = chunks.filter { needed.contains($0.location.digest) }
-            if live.count == chunks.count || live.count * 2 >= chunks.count { continue }
-            try moveOut(live, of: pack.id)
-            try index.remove(packs: [pack.id])
-            unlink(path)
+            if live.isEmpty {
+                gone.append(pack)
+                result.chunks += chunks.count
+            } else if Self.frameBytes(live) * 2 < pack.bytes {
+                sparse.append(pack.id)
+                result.chunks += chunks.count - live.count
+                unneeded += chunks.filter { !needed.contains($0.location.digest) }.map(\.number)
+            }
+        }
+        // Rows first: who finds no row does not look for the pack.
+        try index.remove(packs: gone.map(\.id))
+        try index.remove(chunks: unneeded)
+        for pack in gone {
+            unlink(blobs.path(of: pack.digest))
             result.packs += 1
-            result.chunks += chunks.count - live.count
             result.bytes += pack.bytes
+        }
+        if !gone.isEmpty { try syncFolder(blobs.path) }
+        if !gone.isEmpty || !sparse.isEmpty { forget() }
+        return (result, sparse)
+    }
+
+    private static func frameBytes(_ chunks: [(number: UInt32, location: ChunkLocation)]) -> Int64 {
+        var seen: Set<Int64> = []
+        return chunks.reduce(0) { seen.insert($1.location.offset).inserted ? $0 + Int64($1.location.length) : $0 }
+    }
+
+    /// Writes what is left of packs into new ones. Numbers stay, so readers and writers may go on meanwhile; one process at a time does it.
+    ///
+    /// A pack that cannot be read whole is left as it is.
+    public func compact(_ packs: [Int64], level: Int32 = 3) throws -> Collected {
+        var result = Collected()
+        for id in packs {
+            guard let digest = try index.packDigest(id) else { continue }
+            let chunks = try index.chunks(ofPack: id)
+            let before = blobs.size(of: digest) ?? 0
+            let new: Int64
+            do { new = try moveOut(chunks, level: level) } catch let error as StoreError where error.code == "corrupt" || error.code == "notFound" { continue }
+            try index.remove(packs: [id])
+            unlink(blobs.path(of: digest))
+            result.packs += 1
+            result.bytes += before - new
         }
         if result.packs > 0 {
             try syncFolder(blobs.path)
@@ -39,18 +77,33 @@ extension ChunkStore {
         return result
     }
 
-    /// Writes chunks into a new pack, and lets their rows point there: their numbers stay.
-    private func moveOut(_ live: [(number: UInt32, location: ChunkLocation)], of pack: Int64) throws {
-        if live.isEmpty { return }
+    /// Writes chunks into a new pack and lets their rows point there.
+    ///
+    /// - Returns: the new pack's bytes.
+    private func moveOut(_ chunks: [(number: UInt32, location: ChunkLocation)], level: Int32) throws -> Int64 {
+        if chunks.isEmpty { return 0 }
         let writer = try PackWriter(in: blobs)
         let context = try Zstandard.Context()
-        for chunk in live {
+        var frame: [UInt8] = []
+        var digests: [Digest] = []
+        func closeFrame() throws {
+            if digests.isEmpty { return }
+            try writer.append(try frame.withUnsafeBytes { try Zstandard.compress($0, level: level, with: context) }, plain: frame.count, digests)
+            frame = []
+            digests = []
+        }
+        for chunk in chunks {
             var bytes = [UInt8](repeating: 0, count: chunk.location.bytes)
             try bytes.withUnsafeMutableBytes { try read(chunk.number, into: $0, at: 0) }
-            let compressed = try bytes.withUnsafeBytes { try Zstandard.compress($0, level: 3, with: context) }
-            try writer.append(compressed, plain: bytes.count, [chunk.location.digest])
+            frame += bytes
+            digests.append(chunk.location.digest)
+            // A short chunk can only be a frame's last.
+            if digests.count == Self.frameChunks || bytes.count < Self.chunkBytes { try closeFrame() }
         }
-        try writer.publishMoving(from: pack, in: index)
+        try closeFrame()
+        let pack = try writer.close()
+        try pack.publish(into: index, replacing: true)
+        return pack.bytes
     }
 
     /// Takes the collector's lock, waiting up to `seconds` for writers to finish.
@@ -66,56 +119,104 @@ extension ChunkStore {
         }
     }
 
-    /// Removes what nobody needs. See ``collect(keeping:grace:)``.
-    public func collectGarbage(keeping needed: Set<Digest>, grace: Double, _ lock: FileLock) throws -> Collected {
-        try blobs.removeLeftovers()
-        defer { withExtendedLifetime(lock) {} }
-        return try collect(keeping: needed, grace: grace)
-    }
-
-    /// Finds the chunks in the packs again.
+    /// Finds the chunks in the packs again. Chunks that are known keep their numbers, so that whoever reads goes on.
     ///
     /// - Returns: the digests of the blobs that are packs.
     @discardableResult
     public func rebuildIndex() throws -> Set<Digest> {
-        try index.removeAll()
-        forget()
         var packs: Set<Digest> = []
         for digest in try blobs.all().sorted() {
             guard let bytes = blobs.size(of: digest) else { continue }
             let file = try Descriptor(blobs.path(of: digest), O_RDONLY)
             guard let frames = try PackFormat.read(file, bytes: bytes) else { continue }
-            try index.add(pack: digest, bytes: bytes, frames)
+            try index.write { try ChunkIndex.add(pack: digest, bytes: bytes, frames, replacing: true, $0) }
             packs.insert(digest)
         }
+        try index.keepOnly(packs: packs)
+        forget()
         return packs
     }
 
-    /// Reads every chunk of every pack.
+    /// Reads packs whole: their bytes against their names, and every chunk.
     ///
     /// - Parameter report: called with each thing that is wrong.
-    /// - Returns: the chunks that cannot be read.
-    public func verify(report: (StoreError) -> Void) throws -> Set<Digest> {
-        var bad: Set<Digest> = []
+    /// - Returns: how many chunks were read, and those that cannot be.
+    public func verify(report: (StoreError) -> Void) throws -> (count: Int, bad: Set<Digest>) {
+        if let damage = try index.damage() {
+            report(StoreError("corrupt", "the index is damaged", cause: damage, fix: "`terrine verify --rebuild-index` makes it anew"))
+        }
         forget()
-        for pack in try index.packs() {
-            guard let bytes = blobs.size(of: pack.digest) else {
-                report(StoreError("notFound", "the pack \(pack.digest) is gone", fix: "build the images that need it again"))
-                bad.formUnion(try index.chunks(ofPack: pack.id).map(\.location.digest))
-                continue
-            }
-            if bytes != pack.bytes { report(StoreError("corrupt", "the pack \(pack.digest) has \(bytes) bytes instead of \(pack.bytes)")) }
-            for chunk in try index.chunks(ofPack: pack.id) {
-                do {
-                    var buffer = [UInt8](repeating: 0, count: chunk.location.bytes)
-                    try buffer.withUnsafeMutableBytes { try read(chunk.number, into: $0, at: 0) }
-                } catch let error as StoreError {
-                    report(error)
-                    bad.insert(chunk.location.digest)
+        let found = Mutex<(count: Int, bad: Set<Digest>, errors: [StoreError], failure: (any Error)?)>((0, [], [], nil))
+        let work = Mutex(try index.packs()[...])
+        let threads = try (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map { _ in
+            try PlainThread { [self] in
+                while let pack = work.withLock({ $0.popFirst() }) {
+                    do {
+                        let result = try verify(pack)
+                        found.withLock {
+                            $0.count += result.count
+                            $0.bad.formUnion(result.bad)
+                            $0.errors += result.errors
+                        }
+                    } catch { found.withLock { $0.failure = error } }
                 }
             }
         }
-        return bad
+        for thread in threads { thread.join() }
+        let result = found.withLock { $0 }
+        if let failure = result.failure { throw failure }
+        for error in result.errors.sorted(by: { $0.message < $1.message }) { report(error) }
+        return (result.count, result.bad)
+    }
+
+    /// Reads these chunks.
+    public func verify(_ numbers: some Collection<UInt32>, report: (StoreError) -> Void) throws {
+        forget()
+        var buffer = [UInt8](repeating: 0, count: Self.chunkBytes)
+        for number in numbers.sorted() {
+            do { try buffer.withUnsafeMutableBytes { try read(number, into: $0, at: 0) } } catch let error as StoreError { report(error) }
+        }
+    }
+
+    private func verify(_ pack: (id: Int64, digest: Digest, bytes: Int64)) throws -> (count: Int, bad: Set<Digest>, errors: [StoreError]) {
+        let chunks = try index.chunks(ofPack: pack.id)
+        var errors: [StoreError] = []
+        var bad: Set<Digest> = []
+        guard blobs.contains(pack.digest) else {
+            return (
+                0, Set(chunks.map(\.location.digest)), [StoreError("notFound", "the pack \(pack.digest) is gone", fix: "build the images that need it again")]
+            )
+        }
+        for chunk in chunks {
+            do {
+                var buffer = [UInt8](repeating: 0, count: chunk.location.bytes)
+                try buffer.withUnsafeMutableBytes { try read(chunk.number, into: $0, at: 0) }
+            } catch let error as StoreError {
+                errors.append(error)
+                bad.insert(chunk.location.digest)
+            }
+        }
+        if errors.isEmpty, try digest(of: pack.digest) != pack.digest {
+            errors.append(
+                StoreError(
+                    "corrupt", "the pack \(pack.digest) does not have the bytes of its name, though all its chunks can be read",
+                    fix: "build the images that need it again before the index is lost"))
+        }
+        return (chunks.count, bad, errors)
+    }
+
+    /// Of the bytes that a blob has now.
+    private func digest(of blob: Digest) throws -> Digest {
+        let file = try Descriptor(blobs.path(of: blob), O_RDONLY)
+        var hasher = SHA256()
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var offset: Int64 = 0
+        while true {
+            let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0, at: offset) }
+            if count == 0 { return Digest(hasher.finalize()) }
+            buffer.withUnsafeBytes { hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            offset += Int64(count)
+        }
     }
 
     /// The digests of all packs.

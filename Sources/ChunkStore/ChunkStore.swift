@@ -39,7 +39,7 @@ public final class ChunkStore: Sendable {
         cache = FrameCache(limit: cacheBytes)
     }
 
-    /// Held shared while something is written, and alone while what nobody needs is removed.
+    /// Held shared while something is written that counts on what is known, and alone while what nobody needs is forgotten.
     public func writerLock() throws -> FileLock { try FileLock(path + "/writers.lock", shared: true) }
 
     func collectorLock() throws -> FileLock? { try FileLock(ifFree: path + "/writers.lock") }
@@ -54,6 +54,15 @@ public final class ChunkStore: Sendable {
     /// The chunk's digest is checked when its frame is first read.
     public func read(_ number: UInt32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
         let location = try location(number)
+        do { try read(location, into: buffer, at: offset) } catch let error as StoreError {
+            // Another process may have moved it to another pack.
+            forgetPage(of: number)
+            guard let fresh = try? self.location(number), fresh != location else { throw error }  // The first error says more.
+            try read(fresh, into: buffer, at: offset)
+        }
+    }
+
+    private func read(_ location: ChunkLocation, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
         let frame = try frame(location)
         try verify(location, frame)
         let count = max(0, min(buffer.count, location.bytes - offset))
@@ -67,6 +76,8 @@ public final class ChunkStore: Sendable {
     public func prefetch(_ number: UInt32) {
         do { _ = try frame(try location(number)) } catch {}
     }
+
+    private func forgetPage(of number: UInt32) { pages.withLock { $0[number >> Self.pageShift] = nil } }
 
     func location(_ number: UInt32) throws -> ChunkLocation {
         let page = number >> Self.pageShift
@@ -108,9 +119,11 @@ public final class ChunkStore: Sendable {
 
     /// Each chunk is checked the first time that it is read from a decompressed frame.
     private func verify(_ location: ChunkLocation, _ frame: Frame) throws {
-        let bit = UInt64(1) << UInt64(location.position / Self.chunkBytes)
+        let bit = UInt64(1) << UInt64(clamping: location.position / Self.chunkBytes)
         if frame.verified.load(ordering: .acquiring) & bit != 0 { return }
-        guard location.position + location.bytes <= frame.bytes.count else { throw corrupt(location, "its frame is too short") }
+        guard location.position >= 0, location.bytes >= 0, location.position + location.bytes <= frame.bytes.count else {
+            throw corrupt(location, "its frame is too short")
+        }
         let digest = frame.bytes.withUnsafeBytes { Digest.of(UnsafeRawBufferPointer(rebasing: $0[location.position..<location.position + location.bytes])) }
         if digest != location.digest { throw corrupt(location, "its bytes have the digest \(digest)") }
         frame.verified.bitwiseOr(bit, ordering: .acquiringAndReleasing)

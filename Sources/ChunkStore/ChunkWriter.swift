@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Glibc
 import Linux
 import Synchronization
@@ -30,6 +31,7 @@ public final class ChunkWriter {
     private final class WorkingState: @unchecked Sendable {
         var known: Set<Digest> = []
         var pack: PackWriter?
+        let publisher = PackPublisher()
         var contexts: [Zstandard.Context] = []
         var digests: [(index: UInt64, digest: Digest?)] = []
         var totals = Totals()
@@ -67,18 +69,48 @@ public final class ChunkWriter {
         if let failure = working.failure { throw failure }
     }
 
-    /// Makes all durable.
+    /// Waits until all that came is hashed and compressed. It is durable only after ``commit(_:_:)``.
     ///
     /// - Returns: the chunks in the order in which they came; nil for zeroes.
-    public func finish() throws -> [(index: UInt64, digest: Digest?)] {
+    public func drain() throws -> [(index: UInt64, digest: Digest?)] {
         if !batch.isEmpty { try hand() }
         try awaitWorker()
-        try Self.closePack(store, working)
-        totals = working.totals
         return working.digests
     }
 
-    deinit { worker?.join() }
+    /// Makes everything durable at once: the last pack, small blobs beside it, and then what `body` does to the index.
+    ///
+    /// - Returns: the digests of `small`.
+    @discardableResult
+    public func commit(_ small: [[UInt8]] = [], _ body: (Database) throws -> Void = { _ in }) throws -> [Digest] {
+        _ = try drain()
+        try working.publisher.wait()
+        let pack = try working.pack?.close()
+        working.pack = nil
+        let prepared = try small.map { try store.blobs.prepare($0) }
+        var blobs = prepared.compactMap { entry in entry.blob.map { (blob: $0, digest: entry.digest) } }
+        if let pack { blobs.append((pack.blob, pack.digest)) }
+        try BlobFolder.publish(blobs)
+        try store.index.write { database in
+            if let pack { try ChunkIndex.add(pack: pack.digest, bytes: pack.bytes, pack.frames, database) }
+            try body(database)
+        }
+        working.totals.storedBytes += pack?.bytes ?? 0
+        totals = working.totals
+        return prepared.map(\.digest)
+    }
+
+    /// ``commit(_:_:)`` of chunks alone.
+    public func finish() throws -> [(index: UInt64, digest: Digest?)] {
+        let chunks = try drain()
+        try commit()
+        return chunks
+    }
+
+    deinit {
+        worker?.join()
+        working.publisher.join()
+    }
 
     // MARK: the worker
 
@@ -106,15 +138,43 @@ public final class ChunkWriter {
             let plain = frame.reduce(0) { $0 + batch.entries[$1].bytes.count }
             try pack.append(bytes, plain: plain, frame.compactMap { digests[$0] })
             state.totals.newChunks += frame.count
-            if pack.bytes >= ChunkStore.packBytes { try closePack(store, state) }
+            if pack.bytes >= ChunkStore.packBytes {
+                state.pack = nil
+                let closed = try pack.close()
+                state.totals.storedBytes += closed.bytes
+                try state.publisher.publish(closed, into: store.index)
+            }
+        }
+    }
+}
+
+/// Makes full packs durable behind the compression, one at a time: a sync of 64 MiB takes as long as compressing as much.
+///
+/// Unchecked: one thread at a time uses it, and the box it hands over is the other thread's until that is joined.
+private final class PackPublisher: @unchecked Sendable {
+    private struct Box: @unchecked Sendable {
+        let pack: ClosedPack
+    }
+    private var thread: PlainThread?
+    private let failure = Mutex<(any Error)?>(nil)
+
+    func publish(_ pack: ClosedPack, into index: ChunkIndex) throws {
+        try wait()
+        let box = Box(pack: pack)
+        thread = try PlainThread { [self] in
+            do { try box.pack.publish(into: index) } catch { failure.withLock { $0 = error } }
         }
     }
 
-    private static func closePack(_ store: ChunkStore, _ state: WorkingState) throws {
-        guard let pack = state.pack else { return }
-        state.pack = nil
-        try pack.publish(into: store.index)
-        state.totals.storedBytes += pack.bytes
+    /// Until the last one is durable.
+    func wait() throws {
+        join()
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    func join() {
+        thread?.join()
+        thread = nil
     }
 }
 

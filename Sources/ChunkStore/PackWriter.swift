@@ -29,19 +29,23 @@ final class PackWriter {
         bytes += Int64(part.count)
     }
 
-    /// As ``publish(into:)``, for chunks that are known already and lie in the pack `old`.
-    func publishMoving(from old: Int64, in index: ChunkIndex) throws {
+    /// Writes the end; the pack is complete, but neither named nor durable.
+    func close() throws -> ClosedPack {
         try write(PackFormat.tail(frames.map(\.frame)))
-        let digest = Digest(hasher.finalize())
-        try blob.publish(as: digest)
-        try index.move(from: old, to: digest, bytes: bytes, frames)
+        return ClosedPack(blob: blob, digest: Digest(hasher.finalize()), bytes: bytes, frames: frames)
     }
+}
 
-    /// Closes the pack and gives it its name; durable when it returns, and known to `index`.
-    func publish(into index: ChunkIndex) throws {
-        try write(PackFormat.tail(frames.map(\.frame)))
-        let digest = Digest(hasher.finalize())
-        try blob.publish(as: digest)
-        try index.add(pack: digest, bytes: bytes, frames)
+/// A complete pack that is still to be published and entered into the index, in this order.
+struct ClosedPack {
+    let blob: TemporaryBlob
+    let digest: Digest
+    let bytes: Int64
+    let frames: [(offset: Int64, frame: PackFormat.Frame)]
+
+    /// Durable when it returns, and known to `index`.
+    func publish(into index: ChunkIndex, replacing: Bool = false) throws {
+        try BlobFolder.publish([(blob, digest)])
+        try index.write { try ChunkIndex.add(pack: digest, bytes: bytes, frames, replacing: replacing, $0) }
     }
 }

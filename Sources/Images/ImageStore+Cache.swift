@@ -1,17 +1,18 @@
 import ChunkStore
 import Foundation
 import GRDB
+import Glibc
 import Linux
 
 extension ImageStore {
     /// The image that a step with this key made, if it is still whole.
     public func cached(_ key: String) throws -> Image? {
-        let row = try chunks.index.database.read { try Row.fetchOne($0, sql: "SELECT image, used FROM cache WHERE key = ?", arguments: [key]) }
+        let row = try chunks.index.read { try Row.fetchOne($0, sql: "SELECT image, used FROM cache WHERE key = ?", arguments: [key]) }
         guard let row, let digest = Digest(bytes: row["image"] as Data), chunks.blobs.contains(digest) else { return nil }
         // Once a day is enough for `gc` to know what is in use, and a build that has nothing to do writes nothing.
         let now = Date().timeIntervalSince1970
         if now - (row["used"] as Double) > 86400 {
-            try chunks.index.database.write { try $0.execute(sql: "UPDATE cache SET used = ? WHERE key = ?", arguments: [now, key]) }
+            try chunks.index.write { try $0.execute(sql: "UPDATE cache SET used = ? WHERE key = ?", arguments: [now, key]) }
         }
         return try image(digest)
     }
@@ -19,7 +20,10 @@ extension ImageStore {
     /// Remembers what a step made, and what it was made from.
     public func cache(_ key: String, image: Image, recipe: String, step: String, record: [String: String]) throws {
         let text = String(decoding: try ImageConfig.canonical(record), as: UTF8.self)
-        try chunks.index.database.write { database in
+        let lock = try rootsLock()
+        defer { withExtendedLifetime(lock) {} }
+        _ = try manifestDigest(image.digest)
+        try chunks.index.write { database in
             try database.execute(
                 sql: "INSERT OR REPLACE INTO cache (key, image, recipe, step, record, used) VALUES (?, ?, ?, ?, ?, ?)",
                 arguments: [key, Data(image.digest.bytes), recipe, step, text, Date().timeIntervalSince1970])
@@ -29,7 +33,7 @@ extension ImageStore {
 
     /// What the step was made from the last time.
     public func lastRecord(recipe: String, step: String) throws -> [String: String]? {
-        let text = try chunks.index.database.read {
+        let text = try chunks.index.read {
             try String.fetchOne($0, sql: "SELECT record FROM records WHERE recipe = ? AND step = ?", arguments: [recipe, step])
         }
         return try text.map { try JSONDecoder().decode([String: String].self, from: Data($0.utf8)) }
@@ -38,8 +42,25 @@ extension ImageStore {
     private func flightPath(_ key: String) -> String { "\(path)/flights/\(Digest.of(Array(key.utf8)).hex)" }
 
     /// Held while a step with this key is made: whoever wants the same waits, and then finds it in the cache.
-    public func flightLock(_ key: String) throws -> FileLock { try FileLock(flightPath(key)) }
+    public func flightLock(_ key: String) throws -> FileLock {
+        while true {
+            let lock = try FileLock(flightPath(key))
+            if try isNamed(lock, key) { return lock }
+        }
+    }
 
     /// As ``flightLock(_:)``; nil when somebody has it.
-    public func flightLock(ifFree key: String) throws -> FileLock? { try FileLock(ifFree: flightPath(key)) }
+    public func flightLock(ifFree key: String) throws -> FileLock? {
+        while true {
+            guard let lock = try FileLock(ifFree: flightPath(key)) else { return nil }
+            if try isNamed(lock, key) { return lock }
+        }
+    }
+
+    /// Whether the lock's file is still the one that others would open: `gc` may have removed it in between.
+    private func isNamed(_ lock: FileLock, _ key: String) throws -> Bool {
+        var (own, named) = (stat(), stat())
+        try check("look at", flightPath(key)) { fstat(lock.descriptor.raw, &own) }
+        return stat(flightPath(key), &named) == 0 && own.st_ino == named.st_ino
+    }
 }

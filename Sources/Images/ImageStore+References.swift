@@ -7,7 +7,7 @@ import Linux
 extension ImageStore {
     private var indexPath: String { path + "/index.json" }
 
-    private func readIndex() throws -> OCIIndex {
+    func readIndex() throws -> OCIIndex {
         guard access(indexPath, F_OK) == 0 else { return OCIIndex() }
         do { return try JSONDecoder().decode(OCIIndex.self, from: Data(readFile(indexPath))) } catch let error as DecodingError {
             throw ImageError(
@@ -25,6 +25,18 @@ extension ImageStore {
         withExtendedLifetime(lock) {}
     }
 
+    /// Held while a root is made: the image is there, and `gc` does not look at the roots until this one is among them.
+    func rootsLock() throws -> FileLock { try chunks.writerLock() }
+
+    /// - Throws: ``ImageError`` `notFound` when there is no such image.
+    func manifestDigest(_ image: Digest) throws -> Digest {
+        let row = try chunks.index.read { try Data.fetchOne($0, sql: "SELECT manifest FROM images WHERE digest = ?", arguments: [Data(image.bytes)]) }
+        guard let digest = row.flatMap({ Digest(bytes: $0) }) else {
+            throw ImageError("notFound", "the image \(image) is not in the store", fix: "`terrine images --all` lists those that are")
+        }
+        return digest
+    }
+
     /// All names, sorted.
     public func references() throws -> [ImageReference] {
         try readIndex().manifests.compactMap { entry in
@@ -38,11 +50,11 @@ extension ImageStore {
     /// Names an image, in the place of what had the name before; does nothing when it has it already.
     public func tag(_ reference: String, _ image: Image) throws {
         let name = try ImageReference.normal(reference)
-        let row = try chunks.index.database.read {
-            try Data.fetchOne($0, sql: "SELECT manifest FROM images WHERE digest = ?", arguments: [Data(image.digest.bytes)])
-        }
-        guard let manifest = row.flatMap({ Digest(bytes: $0) }), let size = chunks.blobs.size(of: manifest) else {
-            throw ImageError("notFound", "the image \(image.digest) is not in the store", fix: "`terrine images` lists those that are")
+        let lock = try rootsLock()
+        defer { withExtendedLifetime(lock) {} }
+        let manifest = try manifestDigest(image.digest)
+        guard let size = chunks.blobs.size(of: manifest) else {
+            throw ImageError("corrupt", "the manifest of the image \(image.digest) is gone", fix: "build the image again")
         }
         try changeIndex { index in
             index.manifests.removeAll { $0.annotations?[OCIIndex.referenceKey] == name }
@@ -112,13 +124,16 @@ extension ImageStore {
 
     /// All images, named or not.
     func allImages() throws -> [Digest] {
-        try chunks.index.database.read { try Data.fetchAll($0, sql: "SELECT digest FROM images") }.compactMap { Digest(bytes: $0) }
+        try chunks.index.read { try Data.fetchAll($0, sql: "SELECT digest FROM images") }.compactMap { Digest(bytes: $0) }
     }
 
     // MARK: pins
 
     /// Keeps images for `owner`, and none that it pinned before. Durable.
     public func pin(_ owner: String, _ images: [Digest]) throws {
+        let lock = try rootsLock()
+        defer { withExtendedLifetime(lock) {} }
+        for image in images { _ = try manifestDigest(image) }
         try replaceFile("\(path)/pins/\(owner)", with: Array(Set(images).map(\.description).sorted().joined(separator: "\n").utf8))
     }
 

@@ -16,76 +16,118 @@ extension ImageStore {
         public var bytes: Int64 = 0
     }
 
-    /// Removes what no name, no machine and no cache entry reaches.
+    /// Removes what no name, no machine and no cache entry reaches, and nobody reads or has just made.
     ///
+    /// Nobody waits for it longer than it takes to look through the layers' maps: what is left of packs is written anew while others go on.
     /// - Parameters:
     ///   - cacheDays: cache entries that were not used for so many days are dropped first; 0 drops all.
-    ///   - grace: in seconds: what is younger stays, since its maker may be about to name it.
     ///   - wait: in seconds: how long to wait for writers to finish.
-    public func collectGarbage(cacheDays: Double = 30, grace: Double = 600, wait: Double = 30) throws -> Collected {
-        let lock = try chunks.lockForCollection(waiting: wait)
+    public func collectGarbage(cacheDays: Double = 30, wait: Double = 60) throws -> Collected {
+        let only = try FileLock(path + "/gc.lock")
+        defer { withExtendedLifetime(only) {} }
         var result = Collected()
-        let cutoff = Date().timeIntervalSince1970 - cacheDays * 86400
-        result.cacheEntries = try chunks.index.database.write { database in
-            try database.execute(sql: "DELETE FROM cache WHERE used <= ?", arguments: [cutoff])
-            return database.changesCount
-        }
-        let roots = try roots()
-        var neededBlobs: Set<Digest> = []
-        var neededChunks: Set<Digest> = []
-        var dead: [Digest] = []
-        for image in try allImages() {
-            let isYoung = age(image).map { $0 < grace } ?? false
-            guard roots.contains(image) || isYoung else {
-                dead.append(image)
-                continue
+        var sparse: [Int64] = []
+        do {
+            let lock = try chunks.lockForCollection(waiting: wait)
+            defer { withExtendedLifetime(lock) {} }
+            let cutoff = Date().timeIntervalSince1970 - cacheDays * 86400
+            result.cacheEntries = try chunks.index.write { database in
+                try database.execute(sql: "DELETE FROM cache WHERE used <= ?", arguments: [cutoff])
+                return database.changesCount
             }
-            try keep(image, &neededBlobs, &neededChunks)
+            var reach = Reach(blobs: try foreignBlobs())
+            let dead = try mark(&reach)
+            // Rows first: who finds no row does not look for the blobs.
+            try chunks.index.write { database in
+                for image in dead { try database.execute(sql: "DELETE FROM images WHERE digest = ?", arguments: [Data(image.bytes)]) }
+            }
+            for image in dead { unlink(mapPath(image)) }
+            result.images = dead.count
+            let packs = try Set(chunks.packDigests())
+            for blob in try chunks.blobs.all() where !reach.blobs.contains(blob) && !packs.contains(blob) {
+                result.bytes += chunks.blobs.size(of: blob) ?? 0
+                unlink(chunks.blobs.path(of: blob))
+            }
+            let (collected, left) = try chunks.collectGarbage(keeping: reach.chunks, lock)
+            (result.packs, result.chunks) = (collected.packs, collected.chunks)
+            result.bytes += collected.bytes
+            sparse = left
         }
-        // Rows first: who finds no row does not look for the blobs.
-        try chunks.index.database.write { database in
-            for image in dead { try database.execute(sql: "DELETE FROM images WHERE digest = ?", arguments: [Data(image.bytes)]) }
-        }
-        for image in dead { unlink("\(path)/maps/\(image.hex)") }
-        result.images = dead.count
-        let packs = try Set(chunks.packDigests())
-        for blob in try chunks.blobs.all() where !neededBlobs.contains(blob) && !packs.contains(blob) {
-            guard let age = age(blob), age >= grace else { continue }
-            result.bytes += chunks.blobs.size(of: blob) ?? 0
-            unlink(chunks.blobs.path(of: blob))
-        }
-        let collected = try chunks.collectGarbage(keeping: neededChunks, grace: grace, lock)
-        (result.packs, result.chunks) = (collected.packs, collected.chunks)
-        result.bytes += collected.bytes
-        for flight in try FileManager.default.contentsOfDirectory(atPath: path + "/flights") {
-            // A lock that somebody waits for would be another one if it were made again: only those that nobody has looked at for a day.
-            let file = "\(path)/flights/\(flight)"
-            var status = stat()
-            if stat(file, &status) == 0, time(nil) - status.st_mtim.tv_sec > 86400, try FileLock(ifFree: file) != nil { unlink(file) }
-        }
+        result.bytes += try chunks.compact(sparse).bytes
+        try removeStrayFiles()
         return result
     }
 
-    /// The images that something names.
-    private func roots() throws -> Set<Digest> {
-        var roots = Set(try references().map(\.digest))
-        for owner in try pins() { roots.formUnion(try pinned(by: owner)) }
-        roots.formUnion(try chunks.index.database.read { try Data.fetchAll($0, sql: "SELECT image FROM cache") }.compactMap { Digest(bytes: $0) })
-        return roots
+    /// What images need.
+    private struct Reach {
+        var blobs: Set<Digest>
+        var chunks: Set<Digest> = []
     }
 
-    private func keep(_ image: Digest, _ blobs: inout Set<Digest>, _ chunkDigests: inout Set<Digest>) throws {
-        let row = try chunks.index.database.read { try Data.fetchOne($0, sql: "SELECT manifest FROM images WHERE digest = ?", arguments: [Data(image.bytes)]) }
-        guard let manifest = row.flatMap({ Digest(bytes: $0) }) else { return }
-        blobs.formUnion([image, manifest])
-        for layer in try self.manifest(of: image).layers where blobs.insert(layer.digest).inserted {
-            chunkDigests.formUnion(try self.layer(layer.digest).chunks.compactMap(\.digest))
+    /// Gathers what is needed, and returns the images that are not.
+    private func mark(_ reach: inout Reach) throws -> [Digest] {
+        let roots = try roots()
+        let images = Set(try allImages())
+        if let lost = roots.named.first(where: { !images.contains($0) }) {
+            throw ImageError(
+                "corrupt", "nothing is removed: the image \(lost) has a name or a machine, and the index does not know it",
+                fix: "`terrine verify --rebuild-index` finds it again if it is there; otherwise take the name away with `terrine rmi`")
+        }
+        var dead: [Digest] = []
+        for image in images {
+            if try roots.named.contains(image) || roots.cached.contains(image) || ImageMap.isInUse(path: mapPath(image)) {
+                try keep(image, &reach)
+            } else {
+                dead.append(image)
+            }
+        }
+        return dead
+    }
+
+    /// Blobs of images that another program put into the layout.
+    private func foreignBlobs() throws -> Set<Digest> {
+        var blobs: Set<Digest> = []
+        for entry in try readIndex().manifests where entry.annotations?[OCIIndex.imageKey] == nil {
+            blobs.insert(entry.digest)
+            // What is no manifest names no blobs that we could know.
+            guard let bytes = try? chunks.blobs.read(entry.digest), let manifest = try? JSONDecoder().decode(OCIManifest.self, from: Data(bytes)) else {
+                continue
+            }
+            blobs.insert(manifest.config.digest)
+            blobs.formUnion(manifest.layers.map(\.digest))
+        }
+        return blobs
+    }
+
+    /// Locks that nobody holds, and files that a dead process did not finish.
+    private func removeStrayFiles() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: path + "/flights") {
+            let file = "\(path)/flights/\(name)"
+            // Unlinked while it is held: who waits for it finds that it has no name any more, and makes another.
+            if let lock = try FileLock(ifFree: file) { withExtendedLifetime(lock) { _ = unlink(file) } }
+        }
+        for folder in ["maps", "pins", "."] {
+            for name in try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)") where name.contains(".new.") {
+                let file = "\(path)/\(folder)/\(name)"
+                var status = stat()
+                if stat(file, &status) == 0, time(nil) - status.st_mtim.tv_sec > 60 { unlink(file) }
+            }
         }
     }
 
-    private func age(_ blob: Digest) -> Double? {
-        var status = stat()
-        return stat(chunks.blobs.path(of: blob), &status) == 0 ? Double(time(nil) - status.st_mtim.tv_sec) : nil
+    /// The images that somebody counts on, and those that the cache names.
+    private func roots() throws -> (named: Set<Digest>, cached: Set<Digest>) {
+        var named = Set(try references().map(\.digest))
+        for owner in try pins() { named.formUnion(try pinned(by: owner)) }
+        let cached = try chunks.index.read { try Data.fetchAll($0, sql: "SELECT image FROM cache") }.compactMap { Digest(bytes: $0) }
+        return (named, Set(cached))
+    }
+
+    private func keep(_ image: Digest, _ reach: inout Reach) throws {
+        reach.blobs.formUnion([image, try manifestDigest(image)])
+        for layer in try self.manifest(of: image).layers where reach.blobs.insert(layer.digest).inserted {
+            reach.chunks.formUnion(try self.layer(layer.digest).chunks.compactMap(\.digest))
+        }
     }
 
     // MARK: verifying
@@ -103,31 +145,50 @@ extension ImageStore {
         }
     }
 
-    /// Reads everything that is in the store, and says what is wrong with it.
-    public func verify() throws -> Verification {
+    /// Reads everything that is in the store, or only what `images` need, and says what is wrong with it.
+    public func verify(_ images: [Image]? = nil) throws -> Verification {
         let lock = try chunks.writerLock()
         defer { withExtendedLifetime(lock) {} }
         var result = Verification()
-        var broken: [(StoreError, String?)] = []
-        let bad = try chunks.verify { broken.append(($0, nil)) }
-        result.chunks = try chunks.size().chunks
         let names = Dictionary(grouping: try references(), by: \.digest).mapValues { $0.map(\.name) }
+        if let images {
+            for image in images {
+                result.images += 1
+                let numbers = Set(try map(of: image).numbers())
+                result.chunks += numbers.count
+                func note(_ error: any Error) {
+                    result.problems.append(Verification.Problem(message: "\(error)", images: names[image.digest] ?? [image.digest.description]))
+                }
+                do { try verify(image.digest, []) } catch { note(error) }
+                try chunks.verify(numbers) { note($0) }
+            }
+            return result
+        }
+        var broken: [StoreError] = []
+        let read = try chunks.verify { broken.append($0) }
+        result.chunks = read.count
         var affected: [String] = []
-        for image in try allImages() {
+        let all = Set(try allImages())
+        for image in all.sorted() {
             result.images += 1
             let called = names[image] ?? [image.description]
             do {
-                try verify(image, bad)
+                try verify(image, read.bad)
             } catch {
                 affected += called
                 result.problems.append(Verification.Problem(message: "\(error)", images: called))
             }
         }
-        for reference in try references() where try !allImages().contains(reference.digest) {
+        for reference in try references() where !all.contains(reference.digest) {
             result.problems.append(
                 Verification.Problem(message: "the name \(reference.name) leads to \(reference.digest), which is not in the store", images: [reference.name]))
         }
-        for (error, _) in broken { result.problems.append(Verification.Problem(message: error.description, images: affected)) }
+        for owner in try pins() {
+            for digest in try pinned(by: owner) where !all.contains(digest) {
+                result.problems.append(Verification.Problem(message: "\(owner) needs \(digest), which is not in the store", images: [digest.description]))
+            }
+        }
+        for error in broken { result.problems.append(Verification.Problem(message: error.description, images: affected)) }
         return result
     }
 
@@ -150,9 +211,31 @@ extension ImageStore {
         }
     }
 
-    /// Makes the index anew from the blobs.
+    /// Opens the store of `home` with an index that is made anew, also when the one that is there cannot be read at all.
+    public static func rebuildingIndex(home: String) throws -> ImageStore {
+        do {
+            let store = try ImageStore(home: home)
+            try store.rebuildIndex()
+            return store
+        } catch let error as StoreError where error.code == "corrupt" || error.code == "unsupported" || error.code == "index" {
+            try setAsideIndex(of: home)
+            return try ImageStore(home: home)
+        }
+    }
+
+    /// Kept, for whoever wants to know what happened to it; the log and the shared memory belong to it.
+    private static func setAsideIndex(of home: String) throws {
+        let lock = try FileLock(home + "/store/open.lock")
+        defer { withExtendedLifetime(lock) {} }
+        let index = home + "/store/index.sqlite"
+        try check("rename", index) { rename(index, index + ".damaged") }
+        for part in ["-wal", "-shm"] { unlink(index + part) }
+        try syncFolder(home + "/store")
+    }
+
+    /// Makes the index anew from the blobs. Who reads meanwhile is not disturbed; writers wait.
     public func rebuildIndex() throws {
-        let lock = try chunks.lockForCollection(waiting: 30)
+        let lock = try chunks.lockForCollection(waiting: 60)
         defer { withExtendedLifetime(lock) {} }
         let packs = try chunks.rebuildIndex()
         var found: [(image: Digest, manifest: Digest)] = []
@@ -165,17 +248,18 @@ extension ImageStore {
             found.append((manifest.config.digest, blob))
         }
         let images = found.compactMap { entry in (try? image(entry.image)).map { ($0, entry.manifest) } }  // A manifest without its config is no image.
-        try chunks.index.database.write { database in
-            try database.execute(sql: "DELETE FROM images; DELETE FROM cache")
+        try chunks.index.write { database in
+            try Self.create(database)
+            try database.execute(sql: "DELETE FROM images")
             for (image, manifest) in images {
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(image.digest.bytes), Data(manifest.bytes)])
                 guard let key = image.cacheKey else { continue }
                 try database.execute(
-                    sql: "INSERT OR REPLACE INTO cache (key, image, recipe, step, record, used) VALUES (?, ?, ?, ?, '{}', ?)",
+                    sql: "INSERT OR IGNORE INTO cache (key, image, recipe, step, record, used) VALUES (?, ?, ?, ?, '{}', ?)",
                     arguments: [key, Data(image.digest.bytes), image.machine.recipe ?? "", image.step ?? "", Date().timeIntervalSince1970])
             }
+            try database.execute(sql: "DELETE FROM cache WHERE image NOT IN (SELECT digest FROM images)")
         }
-        for map in try FileManager.default.contentsOfDirectory(atPath: path + "/maps") { unlink("\(path)/maps/\(map)") }
     }
 }

@@ -3,6 +3,7 @@ import Foundation
 import GRDB
 import Glibc
 import Linux
+import Synchronization
 
 /// Images under one home: an OCI image layout whose layers are maps of chunks.
 ///
@@ -10,6 +11,7 @@ import Linux
 public final class ImageStore: Sendable {
     public let home: String
     public let chunks: ChunkStore
+    private let held = Mutex<[Descriptor]>([])
     var path: String { home + "/store" }
 
     /// Opens or makes the store of `home`.
@@ -25,13 +27,20 @@ public final class ImageStore: Sendable {
                 "permission", "the store in \(home) cannot be made", cause: (error as NSError).localizedDescription,
                 fix: "run it as root, or choose another home with TERRINE_HOME")
         }
+        // One at a time: the first to come makes the index, and fills it from blobs that are there already.
+        let lock = try FileLock(home + "/store/open.lock")
         chunks = try ChunkStore(path: home + "/store")
-        if try !chunks.index.database.read({ try $0.tableExists("images") }) { try chunks.index.database.write { try Self.create($0) } }
         let layout = home + "/store/oci-layout"
         if access(layout, F_OK) != 0 { try replaceFile(layout, with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), mode: 0o644) }
+        if access(home + "/store/index.json", F_OK) != 0 {
+            try replaceFile(home + "/store/index.json", with: try ImageConfig.canonical(OCIIndex()), mode: 0o644)
+        }
+        // The tables come with their rows, in one transaction: an index without them is not complete.
+        if try !chunks.index.read({ try $0.tableExists("images") }) { try rebuildIndex() }
+        withExtendedLifetime(lock) {}
     }
 
-    private static func create(_ database: Database) throws {
+    static func create(_ database: Database) throws {
         try database.execute(
             sql: """
                 CREATE TABLE IF NOT EXISTS images (digest BLOB PRIMARY KEY, manifest BLOB NOT NULL);
@@ -54,10 +63,14 @@ public final class ImageStore: Sendable {
     /// What the image's disk holds.
     public func reader(of image: Image) throws -> ImageReader { ImageReader(store: chunks, map: try map(of: image), image: image) }
 
-    private func mapPath(_ digest: Digest) -> String { "\(path)/maps/\(digest.hex)" }
+    func mapPath(_ digest: Digest) -> String { "\(path)/maps/\(digest.hex)" }
 
     func map(of image: Image) throws -> ImageMap {
         let identity = chunks.index.identity
+        if let map = try ImageMap(path: mapPath(image.digest), identity: identity) { return map }
+        // One at a time, and never in the place of one that can be used: somebody may hold its lock.
+        let lock = try mapsLock()
+        defer { withExtendedLifetime(lock) {} }
         if let map = try ImageMap(path: mapPath(image.digest), identity: identity) { return map }
         var places: [UInt64: UInt32] = [:]
         for layer in try layers(of: image) {
@@ -85,13 +98,12 @@ public final class ImageStore: Sendable {
         return map
     }
 
+    private func mapsLock() throws -> FileLock { try FileLock(path + "/maps.lock") }
+
     private static func places(_ bytes: Int64) -> Int { Int((bytes + Int64(ChunkStore.chunkBytes) - 1) / Int64(ChunkStore.chunkBytes)) }
 
     func manifest(of image: Digest) throws -> OCIManifest {
-        let row = try chunks.index.database.read { try Data.fetchOne($0, sql: "SELECT manifest FROM images WHERE digest = ?", arguments: [Data(image.bytes)]) }
-        guard let digest = row.flatMap({ Digest(bytes: $0) }) else {
-            throw ImageError("notFound", "the manifest of the image \(image) is not known", fix: "`terrine verify --rebuild-index` finds it again")
-        }
+        let digest = try manifestDigest(image)
         return try JSONDecoder().decode(OCIManifest.self, from: Data(chunks.blobs.read(digest)))
     }
 
@@ -112,22 +124,28 @@ public final class ImageStore: Sendable {
         }
         let writer = try ChunkWriter(chunks, level: level)
         try fill(LayerWriter(writer, diskBytes: draft.virtualBytes))
-        let added = try writer.finish()
+        let added = try writer.drain()
 
         var diffIDs = draft.parent?.layers ?? []
         var descriptors = try draft.parent.map { try self.manifest(of: $0.digest).layers } ?? []
+        var blobs: [[UInt8]] = []
         if !added.isEmpty {
             let plain = LayerBlob(diskBytes: draft.virtualBytes, chunks: added).encoded()
             let blob = try Zstandard.compress(plain, level: 3)
             diffIDs.append(Digest.of(plain))
-            descriptors.append(OCIDescriptor(mediaType: OCIManifest.layerType, digest: try chunks.blobs.write(blob), size: Int64(blob.count)))
+            descriptors.append(OCIDescriptor(mediaType: OCIManifest.layerType, digest: Digest.of(blob), size: Int64(blob.count)))
+            blobs.append(blob)
         }
         let config = try ImageConfig(draft, layers: diffIDs)
         let configBytes = try ImageConfig.canonical(config)
-        let digest = try chunks.blobs.write(configBytes)
-        let manifest = OCIManifest(
-            config: OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count)), layers: descriptors)
-        let manifestDigest = try chunks.blobs.write(try ImageConfig.canonical(manifest))
+        let digest = Digest.of(configBytes)
+        let manifest = try ImageConfig.canonical(
+            OCIManifest(config: OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count)), layers: descriptors))
+        blobs += [configBytes, manifest]
+        try writer.commit(blobs) {
+            try $0.execute(
+                sql: "INSERT OR IGNORE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(digest.bytes), Data(Digest.of(manifest).bytes)])
+        }
 
         let numbers = try chunks.numbers(of: Set(added.compactMap(\.digest)))
         let changes = try added.map { chunk in
@@ -135,13 +153,27 @@ public final class ImageStore: Sendable {
             guard let number = numbers[digest] else { throw ImageError("internal", "chunk \(digest) was written and is not known") }
             return (index: chunk.index, number: number)
         }
-        try ImageMap.write(
-            mapPath(digest), identity: chunks.index.identity, count: Self.places(draft.virtualBytes), parent: draft.parent.map { try map(of: $0) }, changes)
-        try chunks.index.database.write {
-            try $0.execute(sql: "INSERT OR IGNORE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(digest.bytes), Data(manifestDigest.bytes)])
+        let parentMap = try draft.parent.map { try map(of: $0) }
+        let lock = try mapsLock()
+        if try ImageMap(path: mapPath(digest), identity: chunks.index.identity) == nil {
+            try ImageMap.write(
+                mapPath(digest), identity: chunks.index.identity, count: Self.places(draft.virtualBytes), parent: parentMap, changes)
         }
+        withExtendedLifetime(lock) {}
+        let image = try config.image(digest)
+        try hold(image)
         // Until here nothing that this image counts on could be removed.
         withExtendedLifetime(writer) {}
-        return try config.image(digest)
+        return image
+    }
+
+    /// Keeps `gc` from an image that this process made and has perhaps not named yet.
+    private func hold(_ image: Image) throws {
+        let map = try map(of: image)
+        held.withLock { held in
+            // Whoever makes more than these has named the first long ago.
+            if held.count >= 64 { held.removeFirst() }
+            held.append(map.file)
+        }
     }
 }

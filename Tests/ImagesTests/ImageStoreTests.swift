@@ -1,180 +1,150 @@
 import ChunkStore
 import Foundation
+import Glibc
 import Linux
 import Testing
 
 @testable import Images
 
-@Suite struct ImageStoreTests {
-    @Test func anImageHoldsItsLayersOverItsParents() throws {
-        try withImages { store in
-            let base = try Self.write(store, nil, [0: 1, 1: 2, 5: 3])
-            let child = try Self.write(store, base, [1: nil, 2: 4])
-            #expect(child.parent == base.digest && child.layers.count == 2 && child.layers.first == base.layers.first)
-            let reader = try store.reader(of: child)
-            #expect(try Self.read(reader, 0) == Self.chunk(1) && Self.read(reader, 2) == Self.chunk(4) && Self.read(reader, 5) == Self.chunk(3))
-            #expect(reader.isZero(1) && reader.isZero(100) && !reader.isZero(0))
-            #expect(try Self.read(reader, 1) == [UInt8](repeating: 0, count: 65536))
-            // The same, found in the layers again.
-            try FileManager.default.removeItem(atPath: store.path + "/maps/\(child.digest.hex)")
-            let again = try store.reader(of: child)
-            for index in UInt64(0)..<8 { #expect(try Self.read(again, index) == Self.read(reader, index)) }
-        }
+@Suite("Images")
+struct ImageStoreTests {
+    static let zero = [UInt8](repeating: 0, count: 65536)
+
+    @Test("what is written is read, over what its parent has; zeroes are not stored")
+    func roundTrip() throws {
+        let home = try ScratchHome()
+        let store = try home.open()
+        // The disk ends in the middle of a chunk.
+        let size: Int64 = 70 * 65536 + 1000
+        let parent = try store.make([0: noise(1), 1: noise(2), 2: Self.zero, 7: noise(3), 70: noise(4, 1000)], bytes: size)
+        let child = try store.make([1: nil, 2: noise(5), 7: noise(1)], over: parent, bytes: size)
+        let reader = try home.open().reader(of: child)
+        #expect(reader.virtualBytes == size)
+        #expect(try reader.bytes(0) == noise(1))
+        #expect(try reader.bytes(1) == Self.zero && reader.isZero(1))
+        #expect(try reader.bytes(2) == noise(5))
+        #expect(try reader.bytes(7) == noise(1))
+        #expect(try reader.bytes(70) == noise(4, 1000) + [UInt8](repeating: 0, count: 65536 - 1000))
+        #expect(try reader.bytes(40) == Self.zero && reader.isZero(40) && reader.isZero(9999))
+        var part = [UInt8](repeating: 0, count: 100)
+        try part.withUnsafeMutableBytes { try reader.read(2, into: $0, at: 300) }
+        #expect(part[...] == noise(5)[300..<400])
+        reader.prefetch(0..<80)
+
+        let inspection = try store.inspect(child)
+        #expect(inspection.allocatedBytes == 3 * 65536 + 1000)
+        #expect(child.layers.count == 2 && child.layers[0] == parent.layers[0] && child.parent == parent.digest)
+        #expect(child.environment == ["PATH": "/bin", "A": "b=c"])
+        #expect(try store.verify().problems.isEmpty)
     }
 
-    @Test func theSameContentGivesTheSameDigestInAnyStore() throws {
-        var digests: [Digest] = []
-        for _ in 0..<2 {
-            try withImages { store in
-                let base = try Self.write(store, nil, [0: 1, 1: 2])
-                digests.append(try Self.write(store, base, [3: 7]).digest)
-                digests.append(try Self.write(store, base, [3: 7]).digest)
+    @Test("the same content is the same image, whatever store and packing; another step is another image")
+    func sameDigest() throws {
+        let (one, two) = (try ScratchHome(), try ScratchHome())
+        let a = try one.open().make([0: noise(1), 5: noise(2)], step: "x")
+        let store = try two.open()
+        try store.make([9: noise(2)])
+        #expect(try store.make([0: noise(1), 5: noise(2)], step: "x") == a)
+        #expect(try store.make([0: noise(1), 5: noise(2)], step: "y").digest != a.digest)
+        #expect(try store.make([0: noise(1), 5: noise(2)], step: "y").layers == a.layers)
+        let before = try two.files("blobs/sha256")
+        try store.make([0: noise(1), 5: noise(2)], step: "x")
+        #expect(try two.files("blobs/sha256") == before)
+    }
+
+    @Test("chunks that are known are not stored again")
+    func deduplication() throws {
+        let home = try ScratchHome()
+        let store = try home.open()
+        let first = try store.make(Dictionary(uniqueKeysWithValues: (0..<16).map { (UInt64($0), Optional(noise(UInt64($0) + 1))) }))
+        let before = try home.blobBytes()
+        // The same chunks elsewhere, in another order, with one twice.
+        try store.make(Dictionary(uniqueKeysWithValues: (0..<16).map { (UInt64(40 - $0), Optional(noise(UInt64($0 / 2) + 1))) }), over: first)
+        #expect(try home.blobBytes() - before < 4096)
+        let usage = try store.usage()
+        #expect(usage.chunks == 16 && usage.packs == 1)
+    }
+
+    @Test("a layer's chunks must ascend and lie on the disk")
+    func badLayers() throws {
+        let home = try ScratchHome()
+        let store = try home.open()
+        let draft = ImageDraft(parent: nil, virtualBytes: 100_000, environment: [:], machine: MachineDefaults(), step: nil, cacheKey: nil)
+        for chunks: [(UInt64, Int)] in [[(1, 34464), (0, 65536)], [(2, 65536)], [(1, 65536)], [(0, 65536), (0, 65536)], [(0, 5)]] {
+            #expect(throws: ImageError.self) {
+                try store.write(draft) { writer in for (index, count) in chunks { try noise(1, count).withUnsafeBytes { try writer.add(index, $0) } } }
             }
         }
-        #expect(Set(digests).count == 1)
+        #expect(throws: ImageError.self) { try store.make([0: noise(1)], over: try store.make([0: noise(2)]), bytes: 1 << 20) }
     }
 
-    @Test func aReferenceIsANameADigestOrItsBeginning() throws {
-        try withImages { store in
-            let image = try Self.write(store, nil, [0: 1])
-            let other = try Self.write(store, nil, [0: 2])
-            try store.tag("py", image)
-            try store.tag("py:2", other)
-            #expect(
-                try store.resolve("py").digest == image.digest && store.resolve("py:latest").digest == image.digest
-                    && store.resolve("py:2").digest == other.digest)
-            #expect(
-                try store.resolve(image.digest.description).digest == image.digest && store.resolve(String(image.digest.hex.prefix(12))).digest == image.digest)
-            let error = #expect(throws: ImageError.self) { try store.resolve("py:3") }
-            #expect(error?.code == "notFound" && error?.fix?.contains("py:2") == true)
-            try store.untag("py:2")
-            #expect(try store.references().map(\.name) == ["py:latest"])
-            #expect(throws: ImageError.self) { try store.untag("py:2") }
-            #expect(throws: ImageError.self) { try store.tag("Not a name", image) }
+    @Test("names: latest if not said, moved, taken away, and found by digits or the nearest spelling")
+    func names() throws {
+        let home = try ScratchHome()
+        let store = try home.open()
+        let (a, b) = (try store.make([0: noise(1)]), try store.make([0: noise(2)]))
+        try store.tag("project", a)
+        try store.tag("project:2", b)
+        #expect(try store.resolve("project") == a)
+        #expect(try store.resolve("project:latest") == a)
+        #expect(try store.resolve(b.digest.description) == b)
+        #expect(try store.resolve(String(b.digest.hex.prefix(12))) == b)
+        try store.tag("project", b)
+        #expect(try home.open().references().map(\.name) == ["project:2", "project:latest"])
+        #expect(try store.resolve("project") == b)
+        try store.untag("project:2")
+        #expect(throws: ImageError.self) { try store.untag("project:2") }
+        let error = #expect(throws: ImageError.self) { try store.resolve("projct") }
+        #expect(error?.code == "notFound" && error?.fix?.contains("project:latest") == true)
+        for bad in ["", "A:1", "a:", "a:b:c", "a//b", "-a", "a b", "../x"] { #expect(throws: ImageError.self) { try store.tag(bad, a) } }
+    }
+
+    @Test("skopeo reads the layout, zstd its packs and layers")
+    func realPrograms() throws {
+        let home = try ScratchHome()
+        let store = try home.open()
+        let parent = try store.make([0: noise(1), 1: Array(repeating: 7, count: 65536), 9: noise(2)])
+        let image = try store.make([1: noise(3)], over: parent, step: "compile")
+        try store.tag("py:1", image)
+        let inspected = try Command("skopeo", ["inspect", "oci:\(home.store):py:1"]).capture()
+        #expect(inspected.status == .exited(0), "\(inspected.errors)")
+        #expect(inspected.output.contains("dev.terrine.step"))
+        let config = try Command("skopeo", ["inspect", "--config", "oci:\(home.store):py:1"]).capture()
+        #expect(config.status == .exited(0), "\(config.errors)")
+        #expect(config.output.contains(image.layers[1].description))
+        for pack in try store.chunks.packDigests() + store.layers(of: image) {
+            let tested = try Command("zstd", ["-t", store.chunks.blobs.path(of: pack)]).capture()
+            #expect(tested.status == .exited(0), "\(tested.errors)")
         }
     }
 
-    @Test func skopeoReadsTheStore() throws {
-        try withImages { store in
-            try store.tag("py:1", Self.write(store, Self.write(store, nil, [0: 1]), [1: 2]))
-            let result = try Command("skopeo", ["inspect", "oci:\(store.path):py:1"]).capture()
-            #expect(result.status == .exited(0), "\(result.errors)")
-            #expect(result.output.contains("\"A=b\"") && result.output.contains("dev.terrine.machine"))
-        }
+    @Test("the step cache finds whole images, and says what a step was made from the last time")
+    func stepCache() throws {
+        let home = try ScratchHome()
+        let store = try home.open()
+        let image = try store.make([0: noise(1)], step: "a", cacheKey: "k1")
+        try store.cache("k1", image: image, recipe: "shop", step: "compile", record: ["input main.c": "1"])
+        #expect(try home.open().cached("k1") == image)
+        #expect(try store.cached("k2") == nil)
+        #expect(try store.lastRecord(recipe: "shop", step: "compile") == ["input main.c": "1"])
+        #expect(try store.lastRecord(recipe: "shop", step: "test") == nil)
+        let flight = try store.flightLock("k3")
+        #expect(try store.flightLock(ifFree: "k3") == nil)
+        #expect(try store.flightLock(ifFree: "k4") != nil)
+        withExtendedLifetime(flight) {}
     }
 
-    @Test func garbageIsWhatNothingNames() throws {
-        try withImages { store in
-            let named = try Self.write(store, nil, [0: 1])
-            let pinned = try Self.write(store, named, [1: 2])
-            let cached = try Self.write(store, named, [1: 3])
-            let lost = try Self.write(store, named, [1: 4, 2: 5])
-            try store.tag("named", named)
-            try store.pin("machine-1", [pinned.digest])
-            try store.cache("key", image: cached, recipe: "r", step: "s", record: ["in": "1"])
-            #expect(try store.collectGarbage().images == 0)  // all of it is young
-            #expect(try store.collectGarbage(grace: 0).images == 1)
-            #expect(throws: ImageError.self) { try store.image(lost.digest) }
-            for image in [named, pinned, cached] { #expect(try Self.read(store.reader(of: store.image(image.digest)), 0) == Self.chunk(1)) }
-            #expect(try store.cached("key")?.digest == cached.digest && store.lastRecord(recipe: "r", step: "s") == ["in": "1"])
-            try store.unpin("machine-1")
-            _ = try store.collectGarbage(cacheDays: 0, grace: 0)
-            #expect(try store.allImages() == [named.digest])
-            #expect(try store.verify().problems.isEmpty)
-        }
+    @Test("history goes back to the first image")
+    func history() throws {
+        let home = try ScratchHome()
+        let store = try home.open()
+        let base = try store.make([0: noise(1), 1: noise(2)], step: "base")
+        let next = try store.make([:], over: base, step: "nothing")
+        let last = try store.make([1: noise(3)], over: next, step: "compile")
+        let history = try store.history(last)
+        #expect(history.map(\.step) == ["compile", "nothing", "base"])
+        #expect(history.map(\.chunks) == [1, 0, 2])
+        #expect(history[1].addedBytes == 0 && history[2].addedBytes > 131_072)
+        #expect(try store.list(all: true).count == 3)
     }
-
-    @Test func theIndexIsFoundAgain() throws {
-        try withImages { store in
-            let base = try Self.write(store, nil, [0: 1, 4: 2])
-            let child = try Self.write(store, base, [1: 3], key: "key")
-            try store.tag("child", child)
-            try store.rebuildIndex()
-            #expect(try store.verify().problems.isEmpty && store.verify().images == 2)
-            #expect(try Self.read(store.reader(of: store.resolve("child")), 1) == Self.chunk(3))
-            #expect(try store.cached("key")?.digest == child.digest)
-        }
-        // The file itself gone, with a process that has it no more.
-        let home = NSTemporaryDirectory() + "/terrine-images-\(UUID().uuidString)"
-        defer { removeQuietly(home) }
-        let digest = try Self.write(ImageStore(home: home), nil, [0: 1]).digest
-        for suffix in ["", "-wal", "-shm"] { removeQuietly(home + "/store/index.sqlite" + suffix) }
-        let store = try ImageStore(home: home)
-        try store.rebuildIndex()
-        #expect(try Self.read(store.reader(of: store.image(digest)), 0) == Self.chunk(1))
-    }
-
-    @Test func aBadPackNamesTheImages() throws {
-        try withImages { store in
-            let image = try Self.write(store, nil, [0: 1])
-            try store.tag("broken", image)
-            let pack = try #require(try store.chunks.packDigests().first)
-            let file = try Descriptor(store.chunks.blobs.path(of: pack), O_RDWR)
-            try [UInt8](repeating: 0xFF, count: 8).withUnsafeBytes { try file.write($0, at: 100) }
-            let problems = try ImageStore(home: store.home).verify().problems
-            #expect(problems.contains { $0.images == ["broken:latest"] })
-        }
-    }
-
-    @Test func writingStaysWithinTheDiskAndInOrder() throws {
-        try withImages { store in
-            let draft = ImageDraft(parent: nil, virtualBytes: 100_000, environment: [:], machine: MachineDefaults(), step: nil, cacheKey: nil)
-            let bytes = Self.chunk(1)
-            func write(_ entries: [(UInt64, Int)]) throws {
-                _ = try store.write(draft) { layer in
-                    for (index, count) in entries { try bytes.withUnsafeBytes { try layer.add(index, UnsafeRawBufferPointer(rebasing: $0[..<count])) } }
-                }
-            }
-            try write([(0, 65536), (1, 34464)])
-            #expect(throws: ImageError.self) { try write([(1, 34464), (0, 65536)]) }
-            #expect(throws: ImageError.self) { try write([(1, 65536)]) }
-            #expect(throws: ImageError.self) { try write([(2, 10)]) }
-        }
-    }
-
-    @Test func aLayerBlobSaysWhatItHolds() throws {
-        let layer = LayerBlob(
-            diskBytes: 1 << 30, chunks: [(3, Digest.of([1])), (4, Digest.of([2])), (5, nil), (9, Digest.of([3]))])
-        let bytes = layer.encoded()
-        #expect(bytes.count == 32 + 3 * 16 + 3 * 32)
-        #expect(try LayerBlob(decoding: bytes) == layer)
-        // Cut anywhere, or with anything after it, it is refused.
-        for count in [0, 8, 31, 40, 79, bytes.count - 1] { #expect(throws: ImageError.self) { try LayerBlob(decoding: Array(bytes[..<count])) } }
-        #expect(throws: ImageError.self) { try LayerBlob(decoding: bytes + [0]) }
-    }
-
-    // MARK: helpers
-
-    static func chunk(_ seed: UInt8) -> [UInt8] { (0..<65536).map { UInt8(truncatingIfNeeded: ($0 / 7) &* Int(seed) &+ 1) } }
-
-    /// An image of chunks by their seeds; nil: zeroes.
-    static func write(_ store: ImageStore, _ parent: Image?, _ chunks: [UInt64: UInt8?], key: String? = nil) throws -> Image {
-        var draft =
-            parent.map { ImageDraft(continuing: $0) }
-            ?? ImageDraft(parent: nil, virtualBytes: 1 << 20, environment: ["A": "b"], machine: MachineDefaults(), step: nil, cacheKey: nil)
-        draft.cacheKey = key
-        return try store.write(draft) { layer in
-            for (index, seed) in chunks.sorted(by: { $0.key < $1.key }) {
-                if let seed { try chunk(seed).withUnsafeBytes { try layer.add(index, $0) } } else { try layer.add(index, nil) }
-            }
-        }
-    }
-
-    static func read(_ reader: ImageReader, _ index: UInt64) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 9, count: 65536)
-        try bytes.withUnsafeMutableBytes { try reader.read(index, into: $0, at: 0) }
-        return bytes
-    }
-}
-
-/// A store of its own, removed afterwards.
-func withImages(_ body: (ImageStore) throws -> Void) throws {
-    let home = NSTemporaryDirectory() + "/terrine-images-\(UUID().uuidString)"
-    defer { removeQuietly(home) }
-    try body(ImageStore(home: home))
-}
-
-func removeQuietly(_ path: String) {
-    // What is not there need not be removed.
-    try? FileManager.default.removeItem(atPath: path)
 }
