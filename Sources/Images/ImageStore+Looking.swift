@@ -113,8 +113,6 @@ extension ImageStore {
         public var cacheEntries: Int
         /// Of packs, that no image needs; `gc` may free a little less, since it leaves packs of which more than half is needed.
         public var reclaimableBytes: Int64
-        /// What machines wrote since they started, in files beside the store.
-        public var overlayBytes: Int64
     }
 
     public func usage() throws -> Usage {
@@ -130,18 +128,6 @@ extension ImageStore {
         let needed = min(size.bytes, try chunks.reach(numbers).storedBytes)
         return Usage(
             images: try allImages().count, names: try references().count, packs: size.packs, packBytes: size.bytes, chunks: size.chunks, otherBytes: other,
-            cacheEntries: try chunks.index.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM cache") ?? 0 },
-            reclaimableBytes: size.bytes - needed, overlayBytes: allocatedBytes(under: home + "/overlays"))
-    }
-
-    /// Bytes that the files in a folder take on the disk, holes left out.
-    private func allocatedBytes(under folder: String) -> Int64 {
-        guard let files = FileManager.default.enumerator(atPath: folder) else { return 0 }
-        var bytes: Int64 = 0
-        for case let name as String in files {
-            var status = stat()
-            if lstat("\(folder)/\(name)", &status) == 0 { bytes += Int64(status.st_blocks) * 512 }
-        }
-        return bytes
+            cacheEntries: try chunks.index.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM cache") ?? 0 }, reclaimableBytes: size.bytes - needed)
     }
 }

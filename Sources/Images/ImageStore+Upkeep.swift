@@ -21,8 +21,9 @@ extension ImageStore {
     /// Nobody waits for it longer than it takes to look through the layers' maps: what is left of packs is written anew while others go on.
     /// - Parameters:
     ///   - cacheDays: cache entries that were not used for so many days are dropped first; 0 drops all.
+    ///   - grace: in seconds: images that are younger stay.
     ///   - wait: in seconds: how long to wait for writers to finish.
-    public func collectGarbage(cacheDays: Double = 30, wait: Double = 60) throws -> Collected {
+    public func collectGarbage(cacheDays: Double = 30, grace: Double = 0, wait: Double = 60) throws -> Collected {
         let only = try FileLock(path + "/gc.lock")
         defer { withExtendedLifetime(only) {} }
         var result = Collected()
@@ -36,7 +37,7 @@ extension ImageStore {
                 return database.changesCount
             }
             var reach = Reach(blobs: try foreignBlobs())
-            let dead = try mark(&reach)
+            let dead = try mark(&reach, grace)
             // Rows first: who finds no row does not look for the blobs.
             try chunks.index.write { database in
                 for image in dead { try database.execute(sql: "DELETE FROM images WHERE digest = ?", arguments: [Data(image.bytes)]) }
@@ -65,7 +66,7 @@ extension ImageStore {
     }
 
     /// Gathers what is needed, and returns the images that are not.
-    private func mark(_ reach: inout Reach) throws -> [Digest] {
+    private func mark(_ reach: inout Reach, _ grace: Double) throws -> [Digest] {
         let roots = try roots()
         let images = Set(try allImages())
         if let lost = roots.named.first(where: { !images.contains($0) }) {
@@ -75,7 +76,7 @@ extension ImageStore {
         }
         var dead: [Digest] = []
         for image in images {
-            if try roots.named.contains(image) || roots.cached.contains(image) || ImageMap.isInUse(path: mapPath(image)) {
+            if try roots.named.contains(image) || roots.cached.contains(image) || age(image) < grace || ImageMap.isInUse(path: mapPath(image)) {
                 try keep(image, &reach)
             } else {
                 dead.append(image)
@@ -128,6 +129,12 @@ extension ImageStore {
         for layer in try self.manifest(of: image).layers where reach.blobs.insert(layer.digest).inserted {
             reach.chunks.formUnion(try self.layer(layer.digest).chunks.compactMap(\.digest))
         }
+    }
+
+    /// Seconds since it was made, or made again.
+    private func age(_ image: Digest) -> Double {
+        var status = stat()
+        return stat(chunks.blobs.path(of: image), &status) == 0 ? Double(time(nil) - status.st_mtim.tv_sec) : .infinity
     }
 
     // MARK: verifying

@@ -147,4 +147,14 @@ struct ImageStoreTests {
         #expect(history[1].addedBytes == 0 && history[2].addedBytes > 131_072)
         #expect(try store.list(all: true).count == 3)
     }
+
+    @Test("a layer's map is what it says, and refused when it is cut anywhere")
+    func layerBlob() throws {
+        let layer = LayerBlob(diskBytes: 1 << 30, chunks: [(3, Digest.of([1])), (4, Digest.of([2])), (5, nil), (9, Digest.of([3]))])
+        let bytes = layer.encoded()
+        #expect(bytes.count == 32 + 3 * 16 + 3 * 32)
+        #expect(try LayerBlob(decoding: bytes) == layer)
+        for count in [0, 8, 31, 40, 79, bytes.count - 1] { #expect(throws: ImageError.self) { try LayerBlob(decoding: Array(bytes[..<count])) } }
+        #expect(throws: ImageError.self) { try LayerBlob(decoding: bytes + [0]) }
+    }
 }

@@ -8,16 +8,16 @@ struct CollectGarbage: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc", abstract: "Free what nothing needs.",
         discussion:
-            "Kept are images with a name, what machines stand on, and steps of builds that were used lately. What was made in the last minutes stays too, "
-            + "since its maker may be about to name it. Safe at any time, beside builds and running machines.")
+            "Kept are images with a name, what machines stand on, steps of builds that were used lately, and what a process reads or has just made. "
+            + "Safe at any time, beside builds and running machines.")
 
     @OptionGroup var global: GlobalOptions
 
     @Option(help: ArgumentHelp("Forget cached steps that no build has used for so long; 0h forgets all.", valueName: "duration"))
     var cache = "720h"
 
-    @Option(help: ArgumentHelp("Leave what is younger alone.", valueName: "duration"))
-    var grace = "10m"
+    @Option(help: ArgumentHelp("Leave images that are younger alone.", valueName: "duration"))
+    var grace = "0s"
 
     private struct Result: Encodable {
         var store: ImageStore.Collected
@@ -47,13 +47,16 @@ struct Verify: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
+    @Argument(help: "Only what this image needs.")
+    var image: String?
+
     @Flag(help: "Make the index anew from the blobs first. Names, machines and their images stay.")
     var rebuildIndex = false
 
     func run() throws {
-        let images = try global.images()
-        if rebuildIndex { try images.rebuildIndex() }
-        let result = try images.verify()
+        // An index that cannot be opened is no reason not to make it anew.
+        let images = try rebuildIndex ? ImageStore.rebuildingIndex(home: global.homeFolder) : global.images()
+        let result = try images.verify(image.map { [try images.resolve($0)] })
         try global.print(result) {
             if result.problems.isEmpty { return "\(result.images) images, \(result.chunks) chunks: all well" }
             return result.problems.map { $0.images.isEmpty ? $0.message : "\($0.images.joined(separator: ", ")): \($0.message)" }.joined(separator: "\n")
@@ -84,6 +87,7 @@ struct DiskUse: ParsableCommand {
                 [
                     ["images", "\(usage.images) (\(usage.names) named)", ""],
                     ["chunks in packs", "\(usage.chunks) in \(usage.packs)", bytesText(usage.packBytes)],
+                    ["of them needed by no image", "", bytesText(usage.reclaimableBytes)],
                     ["layers, configs, manifests", "", bytesText(usage.otherBytes)], ["cached steps", String(usage.cacheEntries), ""],
                     ["machines' own writes", "\(machines.count) machines", bytesText(overlays)],
                 ])
