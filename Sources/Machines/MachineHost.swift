@@ -161,10 +161,19 @@ public final class MachineHost: Sendable {
                 reaped.machines.append(machine.name)
             }
         }
-        let live = Set(try machines().compactMap { try $0.fileIfAny()?.id })
-        for pin in try images.pins() where pin.hasPrefix("machine-") && !live.contains(String(pin.dropFirst("machine-".count))) { try images.unpin(pin) }
+        try forgetTheGone()
         reaped.overlayBytes = try collectOverlays()
         return reaped
+    }
+
+    /// Takes away pins and networks of machines that are no more.
+    private func forgetTheGone() throws {
+        // A machine that is being made has its pin before its file.
+        let registry = try registryLock()
+        defer { withExtendedLifetime(registry) {} }
+        let live = Set(try machines().compactMap { try $0.fileIfAny()?.id })
+        for pin in try images.pins() where pin.hasPrefix("machine-") && !live.contains(String(pin.dropFirst("machine-".count))) { try images.unpin(pin) }
+        try MachineNetwork.reap(live: live, home: home)
     }
 }
 

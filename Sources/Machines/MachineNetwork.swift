@@ -150,7 +150,7 @@ final class MachineNetwork: Sendable {
 
     /// Takes down what machines left that are no more.
     ///
-    /// - Parameter live: the ids of the machines that run or are being started.
+    /// - Parameter live: the ids of all machines; none may be added meanwhile.
     static func reap(live: Set<String>, home: String) throws {
         let folder = home + "/network"
         guard access(folder, F_OK) == 0 else { return }

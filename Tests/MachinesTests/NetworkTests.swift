@@ -77,7 +77,7 @@ private final class Server: Sendable {
 private func ask(_ address: String, _ port: UInt16, in network: Descriptor?) throws -> String {
     @Sendable func ask() throws -> String {
         let socket = Descriptor(owning: try check("socket") { Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) })
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(socket.raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(socket.raw, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         let target = IPv4Address(address) ?? IPv4Address(0)
@@ -95,6 +95,9 @@ struct NetworkTests {
     private let id = String(UUID().uuidString.lowercased().filter(\.isHexDigit).prefix(16))
     private let unreachable = String(cString: strerror(EHOSTUNREACH))
 
+    /// Names, ports and addresses are the same in each run of these tests, and runs may overlap.
+    private func turn() throws -> FileLock { try FileLock("/run/terrine-network-tests.lock") }
+
     private func namespace() throws -> Descriptor {
         try #require(try MachineNamespaces(firstHostID: 0x6ffd_0000, count: 65536, withNetwork: true).network)
     }
@@ -102,6 +105,8 @@ struct NetworkTests {
     @Test("an open network reaches the world, but neither this host nor private addresses unless they are allowed")
     func open() throws {
         guard SandboxNeeds.met else { return }
+        let turn = try turn()
+        defer { withExtendedLifetime(turn) {} }
         let world = try World()
         let inside = try namespace()
         let onHost = try Server(in: nil, port: 18_081)
@@ -117,9 +122,6 @@ struct NetworkTests {
         #expect(readSmallFile("/proc/sys/net/ipv4/ip_forward") == routed)
         try network.detach()
 
-        let allowing = try MachineNetwork.attach(
-            name: "m", id: id, namespace: namespace(), choice: .open(allow: []), ports: [], home: world.folder.path, services: HostServices())
-        try allowing.detach()
         let other = try namespace()
         let allowed = try MachineNetwork.attach(
             name: "m", id: id, namespace: other, choice: .open(allow: ["10.77.0.0/16", "198.51.100.1:18081"]), ports: [], home: world.folder.path,
@@ -138,6 +140,8 @@ struct NetworkTests {
     @Test("published ports lead to the machine, also without a network; a taken one is told")
     func ports() throws {
         guard SandboxNeeds.met else { return }
+        let turn = try turn()
+        defer { withExtendedLifetime(turn) {} }
         let folder = try TemporaryFolder()
         let inside = try namespace()
         let ports = [MachineDefaults.Port(host: 18_090, machine: 80)]
@@ -158,6 +162,8 @@ struct NetworkTests {
     @Test("services on this host's loopback are at the gateway, and nothing else is; a resolver too")
     func loopback() throws {
         guard SandboxNeeds.met else { return }
+        let turn = try turn()
+        defer { withExtendedLifetime(turn) {} }
         let folder = try TemporaryFolder()
         let inside = try namespace()
         let proxy = try Server(in: nil, address: IPv4Address(0x7f00_0001), port: 18_091)
@@ -182,7 +188,7 @@ struct NetworkTests {
         #expect(try ask("\(MachineNetwork.gateway)", 18_092, in: inside) == unreachable)
         let answer = try inNetwork(inside) {
             let socket = Descriptor(owning: try check("socket") { Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0) })
-            var limit = timeval(tv_sec: 5, tv_usec: 0)
+            var limit = timeval(tv_sec: 20, tv_usec: 0)
             setsockopt(socket.raw, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
             PortForward.withSockaddr(MachineNetwork.gateway.socketAddress(port: 53)) { sendto(socket.raw, "question", 8, 0, $0, $1) }
             var buffer = [UInt8](repeating: 0, count: 100)
