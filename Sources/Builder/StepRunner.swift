@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import Glibc
 import Images
 import Linux
 import Recipes
@@ -56,6 +57,7 @@ struct StepRunner {
             if owner.user != 0, try root.attributes(step.workingFolder)?.st_uid == 0 {
                 try root.setOwner(step.workingFolder, user: owner.user, group: owner.group)
             }
+            try giveClones(to: owner, in: root)
         }
         try placement.place(step.inputs)
         if step.clones.isEmpty { return }
@@ -68,6 +70,17 @@ struct StepRunner {
                 try copy.copy(try RootedFolder(source), to: step.kind == .workspace ? clone.path + "/.git" : clone.path)
             }
         }
+    }
+
+    /// Repositories are cloned before the step that makes their user has run; the first step of that user gets them.
+    private func giveClones(to owner: MachineUsers, in root: RootedFolder) throws {
+        if owner.user == 0 { return }
+        func give(_ path: String) throws {
+            guard let status = try root.attributes(path), status.st_uid == 0 else { return }
+            try root.setOwner(path, user: owner.user, group: owner.group)
+            if status.st_mode & S_IFMT == S_IFDIR { for name in try root.list(path) { try give(path + "/" + name) } }
+        }
+        for clone in plan.steps.first(where: { $0.kind == .repositories })?.clones ?? [] { try give(clone.path) }
     }
 
     /// Makes the clone on this host and returns the folder whose contents go into the machine.
