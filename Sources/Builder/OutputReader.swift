@@ -23,8 +23,11 @@ final class OutputReader: Sendable {
     private let line: @Sendable (String) -> Void
 
     init(tail: Int = 200, text: Int = 0, line: @escaping @Sendable (String) -> Void) throws {
-        (output, input) = try Self.pipe()
+        let (output, input) = try Self.pipe()
         (stopped, stopper) = try Self.pipe()
+        // A command may open it again as /dev/stderr, and is another user than this process.
+        try check("set the mode of", "a pipe") { fchmod(input.raw, 0o666) }
+        (self.output, self.input) = (output, input)
         (tailLength, textLimit, self.line) = (tail, text, line)
         let thread = try PlainThread { [weak self] in self?.read() }
         state.withLock { $0.thread = thread }

@@ -120,11 +120,12 @@ public struct PlanRunner: Sendable {
         let checks = CheckRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
         let failures = try checks.run(image, plan)
         guard !failures.isEmpty else { return }
+        let said = failures.map(\.cause).filter { !$0.isEmpty }.joined(separator: "\n")
         let name = String(reference.prefix { $0 != ":" }) + ":unverified"
         try tag(name, image)
         throw BuildError(
             "checksFailed", failures.count == 1 ? failures[0].message : "\(failures.count) checks failed: " + failures.map(\.name).joined(separator: ", "),
-            cause: failures.map(\.cause).joined(separator: "\n"), fix: "the image is kept as \(name): `terrine run \(name) -- sh` shows what it lacks")
+            cause: said.isEmpty ? nil : said, fix: "the image is kept as \(name): `terrine run \(name) -- sh` shows what it lacks")
     }
 
     /// Nothing is written when the name already means this image.

@@ -156,6 +156,7 @@ struct StepRunner {
         } catch {
             fix = "its disk could not be kept (\(error))"
         }
-        return BuildError("stepFailed", "the step `\(step.name)` \(how)", cause: lines.suffix(20).joined(separator: "\n"), fix: fix)
+        let said = lines.suffix(20).joined(separator: "\n")
+        return BuildError("stepFailed", "the step `\(step.name)` \(how)", cause: said.isEmpty ? nil : said, fix: fix)
     }
 }

@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Glibc
 import Linux
@@ -59,9 +60,9 @@ struct MachineExec {
     static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     /// The runtime's call, whose streams are the process's own.
-    func command(writingPID: Bool = false) -> Command {
+    func command(writingPID: Bool = false, detached: Bool = false) -> Command {
         let number: Int32 = 9
-        var command = runtime.exec(process: "/proc/self/fd/\(number)", pidFile: writingPID ? pidFile : nil)
+        var command = runtime.exec(process: "/proc/self/fd/\(number)", pidFile: writingPID ? pidFile : nil, detached: detached)
         command.descriptors[number] = process.raw
         command.kept.append(process)
         return command
@@ -107,6 +108,7 @@ extension Machine {
             throw MachineError("usage", "there is no terminal to join to the command's", fix: "leave out `-t` where input and output are no terminal")
         }
         let exec = try MachineExec(file: file, paths: paths, spec: spec)
+        if !spec.passesSignals && !spec.terminal { return try runDetached(exec, spec) }
         var command = exec.command(writingPID: spec.timeout != nil)
         command.descriptors.merge(spec.descriptors) { $1 }
         defer { if spec.timeout != nil { unlink(exec.pidFile) } }
@@ -125,5 +127,27 @@ extension Machine {
         _ = try waitForExit(of: pid)
         let seconds = (timeout / .seconds(1)).formatted()
         throw MachineError("timeout", "the command was killed after \(seconds) s", fix: "give it more time, or see what it waits for")
+    }
+
+    /// Runs a command as this process's own child, without the runtime between: it ends when the command does, whoever still holds its output.
+    private func runDetached(_ exec: MachineExec, _ spec: ExecSpec) throws -> ExitStatus {
+        try check("become a subreaper") { clinux_prctl(PR_SET_CHILD_SUBREAPER, 1, 0) }
+        var command = exec.command(writingPID: true, detached: true)
+        command.descriptors.merge(spec.descriptors) { $1 }
+        command.newSession = true
+        defer { unlink(exec.pidFile) }
+        let started = try command.run()
+        guard started == .exited(0) else { return started }
+        guard let pid = readSmallFile(exec.pidFile).flatMap({ pid_t($0) }) else {
+            throw MachineError("runtime", "the runtime did not say which process it started in `\(name)`")
+        }
+        guard let timeout = spec.timeout else { return try waitForExit(of: pid) }
+        if try !Pidfd(of: pid).waitForEnd(milliseconds: Int32(clamping: Int(timeout / .milliseconds(1)))) {
+            kill(pid, SIGKILL)
+            _ = try waitForExit(of: pid)
+            let seconds = (timeout / .seconds(1)).formatted()
+            throw MachineError("timeout", "the command was killed after \(seconds) s", fix: "give it more time, or see what it waits for")
+        }
+        return try waitForExit(of: pid)
     }
 }

@@ -38,8 +38,9 @@ struct OCIRuntime: Sendable {
     /// - Parameters:
     ///   - process: the file with its OCI description.
     ///   - pidFile: gets its id on this host.
-    func exec(process: String, pidFile: String?) -> Command {
-        command(["exec", "--process", process] + (pidFile.map { ["--pid-file", $0] } ?? []) + [id])
+    ///   - detached: whether the runtime ends when the process has started, and leaves it to the nearest subreaper.
+    func exec(process: String, pidFile: String?, detached: Bool = false) -> Command {
+        command(["exec", "--process", process] + (detached ? ["--detach"] : []) + (pidFile.map { ["--pid-file", $0] } ?? []) + [id])
     }
 
     /// Sends a signal to every process of the container.

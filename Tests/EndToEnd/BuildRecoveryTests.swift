@@ -23,11 +23,11 @@ struct BuildRecoveryTests {
         }
     }
 
-    @Test("a cache lives on between builds and is in no layer")
+    @Test("a cache lives on between builds and is in no layer; a step ends with its script, whatever that left running")
     func caches() throws {
         try Home.with { home in
-            let run = "echo run >> $TERRINE_CACHE_RUNS/count; cp $TERRINE_CACHE_RUNS/count runs"
-            let folder = try home.writeRecipe("steps:\n  - { name: counted, run: \"\(run)\", inputs: [], caches: [runs] }\n")
+            let run = "sleep 1000 & echo note > /dev/stderr; echo run >> $TERRINE_CACHE_RUNS/count; cp $TERRINE_CACHE_RUNS/count runs"
+            let folder = try home.writeRecipe("steps:\n  - { name: counted, run: \"\(run)\", inputs: [], caches: [runs], timeout: 60s }\n")
             for _ in 0..<2 { try home.terrine("build", folder, "--no-cache", expect: 0) }
             let seen = try home.terrine("run", folder, "--", "sh", "-c", "cat runs; test -e /dev/terrine/caches || echo none", expect: 0)
             #expect(seen.output == "run\nrun\nnone\n")
