@@ -27,14 +27,16 @@ public final class Overlay: Sendable {
     /// A data sync that failed: the kernel has dropped what it could not write, so no later sync may claim success.
     private let lostWrite = Mutex<LinuxError?>(nil)
     let frozen = Atomic<Bool>(false)
+    private let isVolatile: Bool
 
     /// The folder's name, which is the overlay's.
     public var id: String { (folder as NSString).lastPathComponent }
     /// Bytes in its data file.
     public var dirtyBytes: Int64 { Int64(states.dataBlocks) * Int64(DiskUnit.block) }
 
-    private init(_ folder: String, _ data: Descriptor, _ stateFile: OverlayStateFile, _ states: OverlayStates, isNew: Bool) {
+    private init(_ folder: String, _ data: Descriptor, _ stateFile: OverlayStateFile, _ states: OverlayStates, isNew: Bool, isVolatile: Bool) {
         self.folder = folder
+        self.isVolatile = isVolatile
         self.data = data
         self.stateFile = stateFile
         self.states = states
@@ -48,8 +50,10 @@ public final class Overlay: Sendable {
     /// Makes an empty overlay in `folder`, which must not hold one yet.
     ///
     /// It is durable after the first flush, of which every seal is one; a host that dies before leaves nothing to open.
-    /// - Parameter liveState: an empty memfd or tmpfs file that lives as long as the machine; `nil` = live state dies with this process.
-    public static func create(in folder: String, size: Int64, liveState: Descriptor? = nil) throws -> Overlay {
+    /// - Parameters:
+    ///   - liveState: an empty memfd or tmpfs file that lives as long as the machine; `nil` = live state dies with this process.
+    ///   - volatile: for content that nobody needs after the host died: flushes do nothing, and only ``settle()`` lets another process open it.
+    public static func create(in folder: String, size: Int64, liveState: Descriptor? = nil, volatile: Bool = false) throws -> Overlay {
         guard size > 0, size <= 1 << 50 else { throw DiskError("invalid", "a disk cannot have \(size) bytes", fix: "give it a size from 1 byte to 1 PiB") }
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let data = try Descriptor(folder + "/data", O_RDWR | O_CREAT | O_EXCL)
@@ -59,17 +63,17 @@ public final class Overlay: Sendable {
         let states = try OverlayStates(diskSize: size, identity: file.identity, live: liveState)
         guard !states.resumed else { throw DiskError("foreignState", "the live state for \(folder) is not empty", fix: "hand over an empty descriptor") }
         states.markReady()
-        return Overlay(folder, data, file, states, isNew: true)
+        return Overlay(folder, data, file, states, isNew: true, isVolatile: volatile)
     }
 
     /// Opens the overlay in `folder` for writing, with its live state if there is one, else as it was last flushed.
-    public static func open(_ folder: String, liveState: Descriptor? = nil) throws -> Overlay {
-        let (overlay, sealed) = try openAny(folder, liveState: liveState, sealing: false)
+    public static func open(_ folder: String, liveState: Descriptor? = nil, volatile: Bool = false) throws -> Overlay {
+        let (overlay, sealed) = try openAny(folder, liveState: liveState, sealing: false, volatile: volatile)
         if sealed { throw DiskError("sealed", "the overlay \(folder) is sealed", fix: "open it as a sealed overlay, with a new overlay on top") }
         return overlay
     }
 
-    static func openAny(_ folder: String, liveState: Descriptor?, sealing: Bool) throws -> (Overlay, sealed: Bool) {
+    static func openAny(_ folder: String, liveState: Descriptor?, sealing: Bool, volatile: Bool = false) throws -> (Overlay, sealed: Bool) {
         let dataPath = folder + "/data"
         let file = try OverlayStateFile(opening: folder + "/state")
         try file.claim(folder, shared: sealing)
@@ -95,7 +99,7 @@ public final class Overlay: Sendable {
             try file.load(states.loadPage)
             states.markReady()
         }
-        let overlay = Overlay(folder, data, file, states, isNew: true)
+        let overlay = Overlay(folder, data, file, states, isNew: true, isVolatile: volatile)
         return (overlay, try file.isSealed())
     }
 
@@ -157,6 +161,7 @@ public final class Overlay: Sendable {
 
     /// Makes all durable that was written before the call; one run serves all who wait for it.
     func flush() throws {
+        if isVolatile { return }
         try gate.run {
             try stateFile.commit(states, syncData: syncData)
             if isNew.load(ordering: .relaxed) {
@@ -166,6 +171,11 @@ public final class Overlay: Sendable {
                 isNew.store(false, ordering: .relaxed)
             }
         }
+    }
+
+    /// Writes down what a volatile overlay holds, for other processes of this host; the data itself stays where the kernel has it.
+    public func settle() throws {
+        if isVolatile { try gate.run { try stateFile.commit(states) {} } }
     }
 
     private func syncData() throws {

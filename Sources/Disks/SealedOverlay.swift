@@ -35,9 +35,11 @@ public final class SealedOverlay: Sendable {
     ///
     /// An overlay whose seal had not become durable when its process or host died is sealed now, so name the new stack in a durable place
     /// *before* sealing.
-    /// - Parameter liveState: its live state, if it may be newer than the durable one.
-    public static func open(_ folder: String, liveState: Descriptor? = nil) throws -> SealedOverlay {
-        let (overlay, sealed) = try Overlay.openAny(folder, liveState: liveState, sealing: true)
+    /// - Parameters:
+    ///   - liveState: its live state, if it may be newer than the durable one.
+    ///   - volatile: as in ``Overlay/create(in:size:liveState:volatile:)``: the seal makes nothing durable.
+    public static func open(_ folder: String, liveState: Descriptor? = nil, volatile: Bool = false) throws -> SealedOverlay {
+        let (overlay, sealed) = try Overlay.openAny(folder, liveState: liveState, sealing: true, volatile: volatile)
         let result = SealedOverlay(overlay, recorded: sealed)
         try result.record()
         return result
@@ -48,6 +50,7 @@ public final class SealedOverlay: Sendable {
         try recording.withLock { _ in
             if isDurable { return }
             try overlay.flush()
+            try overlay.settle()
             try overlay.stateFile.writeSeal()
             try overlay.stateFile.claim(folder, shared: true)
             recorded.store(true, ordering: .releasing)

@@ -129,12 +129,15 @@ extension ImageStore {
 
     // MARK: pins
 
-    /// Keeps images for `owner`, and none that it pinned before. Durable.
-    public func pin(_ owner: String, _ images: [Digest]) throws {
+    /// Keeps images for `owner`, and none that it pinned before.
+    ///
+    /// - Parameter durable: whether also after the host died.
+    public func pin(_ owner: String, _ images: [Digest], durable: Bool = true) throws {
         let lock = try rootsLock()
         defer { withExtendedLifetime(lock) {} }
         for image in images { _ = try manifestDigest(image) }
-        try replaceFile("\(path)/pins/\(owner)", with: Array(Set(images).map(\.description).sorted().joined(separator: "\n").utf8))
+        let text = Set(images).map(\.description).sorted().joined(separator: "\n")
+        try replaceFile("\(path)/pins/\(owner)", with: Array(text.utf8), durable: durable)
     }
 
     public func unpin(_ owner: String) throws {

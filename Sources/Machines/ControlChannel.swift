@@ -85,6 +85,8 @@ struct DiskDescription: Codable, Sendable, Equatable {
     var sealed: [String]
     var top: String
     var size: Int64
+    /// Nobody needs the disk after the host died: nothing is made durable.
+    var isVolatile: Bool
 }
 
 struct SupervisorAnswer: Codable, Sendable {

@@ -25,6 +25,7 @@ final class KeeperSession: @unchecked Sendable {
     /// Where the host's files that the machine gets are mounted with mapped owners, in the order of their mounting.
     private var boundFiles: [String] = []
     private var initialProcess: pid_t = 0
+    private var initialHandle: Pidfd?
     private let goingDown = Atomic(false)
 
     init(home: String, name: String) throws {
@@ -58,7 +59,7 @@ final class KeeperSession: @unchecked Sendable {
         }
         let device = try mountFUSE(at: paths.fuse)
         self.device = device
-        let disk = DiskDescription(image: file.image, sealed: file.sealed, top: file.top, size: file.diskSize)
+        let disk = DiskDescription(image: file.image, sealed: file.sealed, top: file.top, size: file.diskSize, isVolatile: file.owner != nil)
         let server = try DiskServer(device: device, paths: paths, disk: disk, executable: "/proc/self/exe") { [weak self] supervisor in
             // Only `ps` asks for it.
             do { try self?.update { $0.supervisor = supervisor } } catch { Keeper.log("\(error)") }
@@ -117,7 +118,7 @@ final class KeeperSession: @unchecked Sendable {
         try mountMapped(paths.disk, at: paths.root, userNamespace: namespaces.user)
         isMapped = true
         let environment = hostConfiguration.environment.merging(file.settings.environment) { $1 }
-        try replaceFile(paths.environment, with: Array(try JSONEncoder().encode(environment)))
+        try replaceFile(paths.environment, with: Array(try JSONEncoder().encode(environment)), durable: false)
         let first = try FirstProcess.choose()
         let binds =
             try first.binds + hostConfiguration.binds(for: disk) + file.settings.binds.enumerated().map { try mapOwners($1, number: $0, namespaces.user) }
@@ -127,11 +128,12 @@ final class KeeperSession: @unchecked Sendable {
             userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
             firstHostID: firstHostID, networkNamespacePath: "/proc/\(getpid())/fd/\(netns.raw)", cgroupsPath: "/terrine/\(file.id)", cpus: file.settings.cpus,
             memory: file.settings.memory, pids: file.settings.pids, binds: binds)
-        try replaceFile(paths.bundle + "/config.json", with: Array(try bundle.json().utf8))
+        try replaceFile(paths.bundle + "/config.json", with: Array(try bundle.json().utf8), durable: false)
         let console = try Descriptor(paths.logs + "/console.log", O_WRONLY | O_CREAT | O_APPEND)
         // What a keeper that was killed left behind.
         try runtime.delete()
         initialProcess = try runtime.run(bundle: paths.bundle, output: console)
+        initialHandle = try Pidfd(of: initialProcess)
     }
 
     /// What a boot does: /run has no files, only the folders that packages made for theirs.
@@ -332,7 +334,7 @@ final class KeeperSession: @unchecked Sendable {
         }
         services.withLock { $0 }?.stop()
         if isMounted { attempt { try FileSystem(at: paths.disk).thaw() } }
-        attempt { try runtime.delete() }
+        attempt { if let initialHandle { try runtime.end(initialHandle) } else { try runtime.delete() } }
         for place in boundFiles.reversed() { attempt { try unmount(place) } }
         if isMapped { attempt { try unmount(paths.root) } }
         if isMounted {

@@ -26,7 +26,9 @@ extension Machine {
     }
 
     private func stack(_ file: MachineFile) throws -> [SealedOverlay] {
-        try file.overlays.filter { access(paths.overlay($0) + "/state", F_OK) == 0 }.map { try SealedOverlay.open(paths.overlay($0)) }
+        try file.overlays.filter { access(paths.overlay($0) + "/state", F_OK) == 0 }.map {
+            try SealedOverlay.open(paths.overlay($0), volatile: file.owner != nil)
+        }
     }
 
     /// Makes an image of a sealed step, durable when this returns; its parent when the step changed nothing and `draft` asks for nothing new.

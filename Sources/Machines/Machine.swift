@@ -123,9 +123,10 @@ public final class Machine: Sendable {
     }
 
     func change(_ body: (inout MachineFile) throws -> Void) throws {
-        var file = try file()
+        let before = try file()
+        var file = before
         try body(&file)
-        try file.save(paths.file)
+        if file != before { try file.save(paths.file) }
     }
 
     // MARK: starting

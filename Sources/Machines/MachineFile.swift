@@ -84,11 +84,11 @@ extension MachineFile {
         return file
     }
 
-    /// Durable when it returns.
+    /// Durable when it returns, but for a machine that goes with its owner: nobody needs that after the host died.
     func save(_ path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        try replaceFile(path, with: Array(try encoder.encode(self)))
+        try replaceFile(path, with: Array(try encoder.encode(self)), durable: owner == nil)
     }
 
     /// What the machine's life amounts to now: `running` is the keeper's word, so a machine whose keeper died is lost.

@@ -94,7 +94,7 @@ public final class MachineHost: Sendable {
         try removeFolder(paths.folder)
         try FileManager.default.createDirectory(atPath: paths.folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let lock = try FileLock(paths.lock)
-        try images.pin(Self.pin(file.id), [try file.imageDigest()])
+        try images.pin(Self.pin(file.id), [try file.imageDigest()], durable: file.owner == nil)
         try file.save(paths.file)
         return (Machine(host: self, name: chosen), lock)
     }

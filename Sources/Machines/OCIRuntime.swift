@@ -55,6 +55,30 @@ struct OCIRuntime: Sendable {
         return pid_t(text[range.upperBound...].prefix(while: \.isNumber))
     }
 
+    /// Kills all that runs in it through its first process, whose end is that of its pid namespace, and removes what `runc` keeps of it: what
+    /// ``delete()`` does, without the 20 ms that starting a program takes. Another runtime is asked.
+    func end(_ initial: Pidfd) throws {
+        guard (program as NSString).lastPathComponent == "runc" else { return try delete() }
+        try initial.signal(SIGKILL)
+        guard try initial.waitForEnd(milliseconds: 5000), try removeControlGroups() else { return try delete() }
+        try removeFolder("\(state)/\(id)")
+    }
+
+    /// - Returns: false when one is still in use.
+    private func removeControlGroups() throws -> Bool {
+        let root = "/sys/fs/cgroup"
+        for hierarchy in [""] + (try FileManager.default.contentsOfDirectory(atPath: root)) {
+            let group = "\(root)/\(hierarchy)/terrine/\(id)"
+            for attempt in 0... {
+                if rmdir(group) == 0 || errno == ENOENT || errno == ENOTDIR { break }
+                // The kernel lets go of the dead a moment later; groups that the machine made below are the runtime's to find.
+                guard errno == EBUSY, attempt < 100 else { return false }
+                usleep(1000)
+            }
+        }
+        return true
+    }
+
     /// Kills all that runs in it, and removes it; does nothing when there is no such container.
     func delete() throws {
         guard access("\(state)/\(id)", F_OK) == 0 else { return }

@@ -89,10 +89,10 @@ private final class SupervisorSession {
         let folder = paths.overlay(description.top)
         // A seal names its next overlay before it makes it: without a state file there was never a write to it.
         if access(folder + "/state", F_OK) == 0 {
-            top = try Overlay.open(folder, liveState: liveStates[description.top])
+            top = try Overlay.open(folder, liveState: liveStates[description.top], volatile: description.isVolatile)
         } else {
             unlink(folder + "/data")
-            top = try Overlay.create(in: folder, size: description.size, liveState: liveStates[description.top])
+            top = try Overlay.create(in: folder, size: description.size, liveState: liveStates[description.top], volatile: description.isVolatile)
         }
         return try Disk(source: reader, sealed: sealed, overlay: top)
     }
@@ -117,6 +117,7 @@ private final class SupervisorSession {
             try disk.rebase(source: try images.reader(of: images.image(digest(image))), dropping: dropping)
         case .flush:
             try disk.flush()
+            try disk.overlay.settle()
         }
         return SupervisorAnswer()
     }
