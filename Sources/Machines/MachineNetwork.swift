@@ -86,6 +86,8 @@ final class MachineNetwork: Sendable {
         _ name: String, _ id: String, _ namespace: Descriptor, _ permitted: [NetworkRules.Permission], _ services: HostServices, _ home: String
     ) throws -> IPv4Address {
         try FileManager.default.createDirectory(atPath: home + "/network", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        // What a killed keeper left.
+        try detach(id: id, home: home)
         _ = try Descriptor(record(id, home), O_WRONLY | O_CREAT)
         let device = deviceName(id)
         let uplinks = Forwarding.uplinks()
@@ -142,8 +144,11 @@ final class MachineNetwork: Sendable {
     static func detach(id: String, home: String) throws {
         let record = record(id, home)
         guard access(record, F_OK) == 0 else { return }
-        try RouteSocket().remove(deviceName(id))
-        try NetworkRules.remove(id)
+        // The kernel takes its time for either, and for both at once no more.
+        let device = try SideWork { try RouteSocket().remove(deviceName(id)) }
+        let rules = Result { try NetworkRules.remove(id) }
+        try device.finish()
+        try rules.get()
         try Forwarding.disableWhenUnused()
         unlink(record)
     }

@@ -32,7 +32,7 @@ struct NetworkRules: Sendable {
 
     static func table(_ id: String) -> String { "terrine_\(id)" }
 
-    /// Replaces the machine's table, in one transaction.
+    /// Adds the machine's table, of which there must be none: to replace one takes five times as long, since the kernel waits for the old to be unused.
     func install() throws { try Self.apply(text, "set up the network's rules of \(id)") }
 
     /// Removes the machine's table, if there is one.
@@ -49,8 +49,6 @@ struct NetworkRules: Sendable {
             served.isEmpty
             ? "" : "ip daddr \(MachineNetwork.gateway) meta l4proto { tcp, udp } th dport { \(served.map(String.init).joined(separator: ", ")) } accept"
         return """
-            \(table) {}
-            delete \(table)
             \(table) {
               chain permitted {
                 \(permitted.map { $0.match + " accept" }.joined(separator: "\n    "))
