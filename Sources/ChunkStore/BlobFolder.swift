@@ -39,7 +39,7 @@ public struct BlobFolder: Sendable {
             return (digest, nil)
         }
         let blob = try TemporaryBlob(in: self)
-        try bytes.withUnsafeBytes { try blob.file.write($0, at: 0) }
+        try bytes.withUnsafeBytes { try blob.write($0, at: 0) }
         return (digest, blob)
     }
 
@@ -53,9 +53,17 @@ public struct BlobFolder: Sendable {
         }
         do { try blobs[0].blob.file.sync() } catch { failure.withLock { $0 = error } }
         for thread in threads { thread.join() }
-        if let error = failure.withLock({ $0 }) { throw error }
+        if let error = failure.withLock({ $0 }) { throw blobs[0].blob.folder.explain(error) }
         for entry in blobs { try entry.blob.rename(to: entry.digest) }
         try syncFolder(blobs[0].blob.folder.path)
+    }
+
+    /// A full disk is told as what it is; nothing that has its name already is lost by it.
+    func explain(_ error: any Error) -> any Error {
+        guard let error = error as? LinuxError, error.code == ENOSPC || error.code == EDQUOT else { return error }
+        return StoreError(
+            "noSpace", "there is no room in \(path) for what is being written", cause: String(cString: strerror(error.code)),
+            fix: "`terrine df` tells what takes the room, `terrine gc` frees what nothing needs; all that was finished is whole")
     }
 
     /// A small blob, checked against its name.
@@ -102,8 +110,12 @@ final class TemporaryBlob {
     init(in folder: BlobFolder) throws {
         self.folder = folder
         path = "\(folder.temporary)/\(getpid())-\(UInt64.random(in: .min ... .max))"
-        file = try Descriptor(path, O_RDWR | O_CREAT | O_EXCL)
+        do { file = try Descriptor(path, O_RDWR | O_CREAT | O_EXCL) } catch { throw folder.explain(error) }
         try check("lock", path) { flock(file.raw, LOCK_EX) }
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
+        do { try file.write(bytes, at: offset) } catch { throw folder.explain(error) }
     }
 
     /// The last step of ``BlobFolder/publish(_:)``: the bytes must be durable, the folder will be.

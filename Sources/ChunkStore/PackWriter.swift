@@ -23,7 +23,7 @@ final class PackWriter {
 
     private func write(_ part: [UInt8]) throws {
         try part.withUnsafeBytes { raw in
-            try blob.file.write(raw, at: bytes)
+            try blob.write(raw, at: bytes)
             hasher.update(bufferPointer: raw)
         }
         bytes += Int64(part.count)
