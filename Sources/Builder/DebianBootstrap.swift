@@ -38,10 +38,17 @@ struct DebianBootstrap {
         var arguments = ["--mode=root", "--format=tar", "--variant=\(debian.variant.rawValue)", "--setup-hook=\(setup)", "--customize-hook=\(customise)"]
         if !debian.packages.isEmpty { arguments.append("--include=" + debian.packages.sorted().joined(separator: ",")) }
         arguments += [debian.suite, tar] + hostSources()
+        try HostTool.require("mmdebstrap", purpose: "make Debian \(debian.suite)")
         line("mmdebstrap \(debian.suite), variant \(debian.variant.rawValue)")
-        let environment = ProcessInfo.processInfo.environment.merging(["SOURCE_DATE_EPOCH": String(epoch), "LC_ALL": "C", "TZ": "UTC"]) { $1 }
+        // Where apt may not go as its own user it fetches as root, and leaves other traces: the place must not be the caller's choice.
+        let own = ["SOURCE_DATE_EPOCH": String(epoch), "LC_ALL": "C", "TZ": "UTC", "TMPDIR": "/tmp"]
+        let environment = ProcessInfo.processInfo.environment.merging(own) { $1 }
         do {
-            try HostTool.run("mmdebstrap", arguments, environment: environment.map { "\($0.key)=\($0.value)" }, purpose: "make Debian \(debian.suite)")
+            // In namespaces of its own: when this build is killed nothing of it runs on, and nothing stays mounted.
+            let apart = [
+                "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "mmdebstrap",
+            ]
+            try HostTool.run("setpriv", apart + arguments, environment: environment.map { "\($0.key)=\($0.value)" }, purpose: "make Debian \(debian.suite)")
         } catch let error as BuildError where error.code == "toolFailed" {
             throw BuildError(
                 "baseFailed", error.message, cause: error.cause,

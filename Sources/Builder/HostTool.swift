@@ -1,3 +1,5 @@
+import Foundation
+import Glibc
 import Linux
 
 /// Programs of the host that a build needs: run to their end, their words kept for the error.
@@ -5,8 +7,21 @@ enum HostTool {
     /// Debian packages by program, for the advice when one is missing.
     private static let packages = [
         "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "dumpe2fs": "e2fsprogs", "git": "git", "unshare": "util-linux",
+        "setpriv": "util-linux",
         "apt-config": "apt",
     ]
+
+    /// Says early that a program is missing which another one is to start.
+    static func require(_ program: String, purpose: String) throws {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
+        if !path.split(separator: ":").contains(where: { access("\($0)/\(program)", X_OK) == 0 }) { throw missing(program, purpose) }
+    }
+
+    private static func missing(_ program: String, _ purpose: String) -> BuildError {
+        BuildError(
+            "missingTool", "cannot \(purpose): this host has no `\(program)`",
+            fix: "apt-get install \(packages[program] ?? program); `terrine doctor` says what else is missing")
+    }
 
     /// Runs a program and returns what it printed.
     ///
@@ -23,10 +38,7 @@ enum HostTool {
         do {
             result = try command.capture(input: input)
         } catch let error as LinuxError where error.code == 2 {
-            let package = packages[program] ?? program
-            throw BuildError(
-                "missingTool", "cannot \(purpose): this host has no `\(program)`", fix: "apt-get install \(package); `terrine doctor` says what else is missing"
-            )
+            throw missing(program, purpose)
         }
         guard result.status == .exited(0) else {
             let words = (result.errors + result.output).split(separator: "\n").suffix(12).joined(separator: "\n")
