@@ -6,8 +6,9 @@ import Synchronization
 /// Answers a machine's DNS questions (UDP) by asking a resolver that listens on this host's loopback only.
 final class NameForward: Sendable {
     private let listener: Descriptor
-    private let isClosing = Atomic(false)
-    private let thread = Mutex<PlainThread?>(nil)
+    /// Closing it ends the thread.
+    private let stopper: Mutex<Descriptor?>
+    private let thread: PlainThread
 
     /// A question that the resolver has not answered yet.
     private struct Question {
@@ -18,30 +19,34 @@ final class NameForward: Sendable {
 
     init(device: String, resolver: IPv4Address) throws {
         listener = try PortForward.open(MachineNetwork.gateway, 53, type: Int32(SOCK_DGRAM.rawValue), device: device)
-        let thread = try PlainThread { [weak self, listener] in
+        var ends: [Int32] = [0, 0]
+        try check("make", "a pipe") { pipe2(&ends, 0o2000000) }  // O_CLOEXEC
+        let stopped = Descriptor(owning: ends[0])
+        stopper = Mutex(Descriptor(owning: ends[1]))
+        thread = try PlainThread { [listener] in
             var waiting: [Question] = []
             var buffer = [UInt8](repeating: 0, count: 65536)
             while true {
-                var polls = ([listener.raw] + waiting.map(\.socket.raw)).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-                _ = poll(&polls, nfds_t(polls.count), 1000)
-                guard let self, !self.isClosing.load(ordering: .acquiring) else { return }
-                for (question, entry) in zip(waiting, polls.dropFirst()) where entry.revents != 0 {
+                var polls = ([stopped.raw, listener.raw] + waiting.map(\.socket.raw)).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+                _ = poll(&polls, nfds_t(polls.count), waiting.isEmpty ? -1 : 1000)
+                if polls[0].revents != 0 { return }
+                for (question, entry) in zip(waiting, polls.dropFirst(2)) where entry.revents != 0 {
                     let count = recv(question.socket.raw, &buffer, buffer.count, 0)
                     if count > 0 { PortForward.withSockaddr(question.asker) { _ = sendto(listener.raw, buffer, count, 0, $0, $1) } }
                 }
                 let now = ContinuousClock.now
-                waiting = zip(waiting, polls.dropFirst()).filter { $1.revents == 0 && $0.asked.duration(to: now) < .seconds(10) }.map(\.0)
-                if polls[0].revents != 0, waiting.count < 256 { if let question = Self.passOn(listener, resolver, &buffer) { waiting.append(question) } }
+                waiting = zip(waiting, polls.dropFirst(2)).filter { $1.revents == 0 && $0.asked.duration(to: now) < .seconds(10) }.map(\.0)
+                guard polls[1].revents != 0, let question = Self.passOn(listener, resolver, &buffer) else { continue }
+                // Who asks faster than he is answered loses his oldest questions.
+                if waiting.count == 256 { waiting.removeFirst() }
+                waiting.append(question)
             }
         }
-        self.thread.withLock { $0 = thread }
     }
 
     func close() {
-        isClosing.store(true, ordering: .releasing)
-        // Wakes the poll; a datagram socket that is not connected says so and wakes all the same.
-        shutdown(listener.raw, Int32(SHUT_RDWR))
-        thread.withLock { $0 }?.join()
+        stopper.withLock { $0 = nil }
+        thread.join()
     }
 
     private static func passOn(_ listener: Descriptor, _ resolver: IPv4Address, _ buffer: inout [UInt8]) -> Question? {
