@@ -16,8 +16,7 @@ extension HostReport {
         Program(name: "runc", package: "runc", status: .missing, loss: "no machine runs"),
         Program(name: "catatonit", package: "catatonit", status: .missing, loss: "machines have no first process"),
         Program(name: "mke2fs", package: "e2fsprogs", status: .missing, loss: "no file system is made", versionArguments: ["-V"]),
-        Program(name: "ip", package: "iproute2", status: .missing, loss: "machines have no network", versionArguments: ["-V"]),
-        Program(name: "nft", package: "nftables", status: .missing, loss: "machines have no network"),
+        Program(name: "nft", package: "nftables", status: .missing, loss: "machines have no open network"),
         Program(name: "mmdebstrap", package: "mmdebstrap", status: .warning, loss: "no base is made; a base that is there already still works"),
         Program(name: "git", package: "git", status: .warning, loss: "no work tree with a repository goes into an image"),
     ]
