@@ -14,8 +14,7 @@ struct DiskUnderFUSETests {
         let server = try FUSEExport(descriptor: try mountFUSE(at: folder), backend: disk, log: { Issue.record("\($0)") })
         try server.start()
         defer {
-            do { try unmount(folder) } catch { Issue.record("\(error)") }
-            server.wait()
+            if unmountWhenFree(folder) { server.wait() }
         }
         return try body(folder + "/" + exportFileName)
     }
