@@ -82,19 +82,19 @@ public struct PlanRunner: Sendable {
     ) throws -> Image {
         let step = plan.steps[index]
         let key = StepKey(step, of: plan, parentLayers: parent.layers.map(\.description), baseEnvironment: base.environment)
-        if !options.ignoresCache, let image = try images.cached(key.key) {
+        /// What is in the cache, noted as this recipe's last state of the step.
+        func cached() throws -> Image? {
+            guard !options.ignoresCache, let image = try images.cached(key.key) else { return nil }
+            try images.note(recipe: plan.recordName, step: step.id, record: key.record)
             reporter.report(.cached(step: index))
             built.append(.init(step, key: key.key, isCached: true, reason: nil))
             return image
         }
+        if let image = try cached() { return image }
         let flight = try images.flight(key.key, cancellation) { reporter.report(.waiting(step: index)) }
         return try withExtendedLifetime(flight) {
             // Another build may have made it while this one waited.
-            if !options.ignoresCache, let image = try images.cached(key.key) {
-                reporter.report(.cached(step: index))
-                built.append(.init(step, key: key.key, isCached: true, reason: nil))
-                return image
-            }
+            if let image = try cached() { return image }
             let start = ContinuousClock.now
             let old = try images.lastRecord(recipe: plan.recordName, step: step.id)
             let reason = options.ignoresCache ? "asked for" : Plan.reason(old: old, new: key.record)

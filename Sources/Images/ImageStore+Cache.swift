@@ -39,6 +39,15 @@ extension ImageStore {
         return try text.map { try JSONDecoder().decode([String: String].self, from: Data($0.utf8)) }
     }
 
+    /// Notes what a step that is cached was found by, so that the next change of it is told by name; writes only when that is new.
+    public func note(recipe: String, step: String, record: [String: String]) throws {
+        if try lastRecord(recipe: recipe, step: step) == record { return }
+        let text = String(decoding: try ImageConfig.canonical(record), as: UTF8.self)
+        try chunks.index.write {
+            try $0.execute(sql: "INSERT OR REPLACE INTO records (recipe, step, record) VALUES (?, ?, ?)", arguments: [recipe, step, text])
+        }
+    }
+
     private func flightPath(_ key: String) -> String { "\(path)/flights/\(Digest.of(Array(key.utf8)).hex)" }
 
     /// Held while a step with this key is made: whoever wants the same waits, and then finds it in the cache.

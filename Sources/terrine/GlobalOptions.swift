@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Linux
 
 /// What every command understands.
 struct GlobalOptions: ParsableArguments {
@@ -11,6 +12,12 @@ struct GlobalOptions: ParsableArguments {
 
     @Flag(name: .shortAndLong, help: "Print nothing but results and errors.")
     var quiet = false
+
+    @Option(help: ArgumentHelp("How much is told beside results: error, warning, info or debug.", valueName: "level"))
+    var logLevel: LogLevel?
+
+    /// What is told, here and in the processes that this one starts.
+    func validate() throws { (logLevel ?? (quiet ? .error : nil))?.use() }
 
     /// An absolute path.
     var homeFolder: String {
@@ -35,6 +42,8 @@ struct GlobalOptions: ParsableArguments {
 
     /// Tells something beside the result, on the error stream.
     func note(_ text: String) {
-        if !quiet, !json { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+        if LogLevel.current >= .info, !json { FileHandle.standardError.write(Data((text + "\n").utf8)) }
     }
 }
+
+extension LogLevel: ExpressibleByArgument {}

@@ -66,6 +66,20 @@ struct PlanRunnerTests {
         #expect(try bench.home.sh("find . -newermt @0 -type f -printf '%P %T@\\n' | grep -v -e sqlite -e lock | sort") == before)
     }
 
+    @Test("a recipe whose steps were all cached from another folder still tells by name what changed since")
+    func reasonAfterCachedBuild() throws {
+        let bench = try Bench(Self.twoSteps)
+        _ = try bench.build()
+        let copy = try TestFolder()
+        for name in ["terrine.yaml", "a.txt", "b.txt", "README"] { try copy.write(name, String(contentsOfFile: bench.work.path + "/" + name, encoding: .utf8)) }
+        func plan() throws -> Plan { try Plan.make(Recipe.load(copy.path)) }
+        let built = try PlanRunner(images: bench.images, host: bench.host).run(plan())
+        #expect(built.steps.filter { !$0.isCached }.isEmpty)
+        try copy.write("b.txt", "B")
+        let reasons = try PlanStatus(plan(), images: bench.images).steps.filter { !$0.isCached }.map { "\($0.name): \($0.reason ?? "")" }
+        #expect(reasons == ["second: input b.txt changed", "workspace: input b.txt changed"])
+    }
+
     @Test("a changed input reruns its step and those after it; a changed file that no step declares, the thin last layer alone")
     func invalidation() throws {
         let bench = try Bench(Self.twoSteps)

@@ -69,4 +69,46 @@ struct CommandLineTests {
             #expect(run.errors.contains("terrine.yaml:4:"))
         }
     }
+
+    private struct Help: Decodable {
+        struct Command: Decodable {
+            let commandName: String
+            let subcommands: [Command]?
+            let arguments: [Argument]?
+        }
+        struct Argument: Decodable {
+            struct Name: Decodable {
+                let kind: String
+                let name: String
+            }
+            let names: [Name]?
+        }
+        let command: Command
+    }
+
+    @Test("Docs/commands.md has every command with every option, and none that is not there")
+    func documented() throws {
+        let page = try String(contentsOfFile: "Docs/commands.md", encoding: .utf8)
+        let sections = page.components(separatedBy: "\n### ").dropFirst()
+        let shared = page.components(separatedBy: "\n### ").first.map { [$0] } ?? []
+        let ofMachines = sections.filter { $0.hasPrefix("Options of a machine") }
+        try Home.with { home in
+            let help = try home.terrine("--experimental-dump-help", expect: 0).json(Help.self)
+            let commands = (help.command.subcommands ?? []).filter { $0.commandName != "help" }
+            let titles = sections.filter { $0.hasPrefix("`") }.compactMap { $0.split(separator: "`").first.map(String.init) }
+            #expect(Set(titles) == Set(commands.map(\.commandName)))
+            for command in commands {
+                let own = sections.filter { $0.hasPrefix("`\(command.commandName)`") }
+                let text = (own + shared + (own.first?.contains("#options-of-a-machine") == true ? ofMachines : [])).joined()
+                for name in (command.arguments ?? []).flatMap({ $0.names ?? [] }) where name.kind == "long" && !["help", "version"].contains(name.name) {
+                    #expect(text.contains("--\(name.name)"), "\(command.commandName) --\(name.name) is not documented")
+                }
+                let known = Set((command.arguments ?? []).flatMap { $0.names ?? [] }.map(\.name))
+                for line in (own.first ?? "").split(separator: "\n") where line.hasPrefix("| `-") {
+                    let long = line.split(separator: "`").first { $0.hasPrefix("--") }.map { $0.dropFirst(2).prefix { $0 != " " } }
+                    if let long { #expect(known.contains(String(long)), "\(command.commandName) has no --\(long)") }
+                }
+            }
+        }
+    }
 }

@@ -37,7 +37,7 @@ struct Fork: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machine, or an image.")
+    @Argument(help: ArgumentHelp("The machine, or an image.", valueName: "machine|image"))
     var machine: String
 
     @Option(help: "The fork's name; with -n, names are NAME-1, NAME-2 and so on.")
