@@ -44,6 +44,9 @@ static inline int clinux_namespace_holder(long namespaces) {
     return (int)pid;
 }
 
+// Swift has no fork(2), since a process with threads may do little after it; the callers have one thread.
+static inline int clinux_fork(void) { return fork(); }
+
 static inline int clinux_accept4(int fd, int flags) { return (int)syscall(SYS_accept4, fd, 0L, 0L, flags); }
 
 static inline long clinux_send(int fd, const void *bytes, long count, const int *descriptors, int descriptor_count) {

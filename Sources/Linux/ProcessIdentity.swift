@@ -8,7 +8,8 @@ public struct ProcessIdentity: Hashable, Sendable, Codable {
     public let startTime: UInt64
     public let bootID: String
 
-    public static let current = ProcessIdentity(of: getpid()) ?? ProcessIdentity(pid: getpid(), startTime: 0, bootID: "")
+    /// This process. Asked anew each time: after a fork it is another.
+    public static var current: ProcessIdentity { ProcessIdentity(of: getpid()) ?? ProcessIdentity(pid: getpid(), startTime: 0, bootID: currentBoot) }
 
     public init(pid: Int32, startTime: UInt64, bootID: String) {
         (self.pid, self.startTime, self.bootID) = (pid, startTime, bootID)

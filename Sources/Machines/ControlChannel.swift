@@ -2,6 +2,8 @@ import Foundation
 import Glibc
 import Linux
 
+extension LogLevel: Codable {}
+
 /// One JSON value a line over a Unix socket, descriptors along with the line's first byte; one request at a time.
 ///
 /// Unchecked: whoever asks holds the lock of what it belongs to.
@@ -66,10 +68,27 @@ struct ErrorText: Codable, Sendable {
     var error: MachineError { MachineError(code, message, cause: cause, fix: fix) }
 }
 
+/// What a keeper is to be; comes first, with these descriptors: the log, the machine's lock and, with a command, its input, output and errors.
+struct KeeperJob: Codable, Sendable {
+    var home: String
+    var name: String
+    var logLevel: LogLevel
+    /// Runs as the machine's own process, which ends with it.
+    var command: ForegroundCommand?
+}
+
+/// A command that a machine is made for.
+struct ForegroundCommand: Codable, Sendable {
+    var arguments: [String]
+    var environment: [String: String]
+    var workingFolder: String?
+    var user: String?
+}
+
 /// What the keeper asks of its supervisor.
 enum SupervisorRequest: Codable, Sendable {
-    /// Comes first, with the FUSE device as its first descriptor, then the live states of `liveStates` in that order.
-    case serve(DiskDescription, resumed: Bool, liveStates: [String])
+    /// Comes first, with these descriptors: the FUSE device, the log, and the live states of `liveStates` in that order.
+    case serve(home: String, machine: String, DiskDescription, resumed: Bool, liveStates: [String])
     /// Goes on in `next`, whose live state comes along. Answers before the seal is recorded.
     case seal(next: String)
     /// Records the last seal: what was before it is durable when this is answered.
@@ -103,7 +122,7 @@ enum KeeperRequest: Codable, Sendable {
     case rebase(image: String, dropping: [String])
     /// Ends all processes and unmounts; answered when the machine is taken down.
     case stop(KeeperStop)
-    /// Another supervisor, from the program as it is now on disk.
+    /// Another supervisor, from the program whose file comes along.
     case replaceSupervisor
     /// The services' states.
     case services
@@ -127,6 +146,10 @@ struct KeeperAnswer: Codable, Sendable {
     var pauseMilliseconds: Double?
     var dirtyBytes: Int64?
     var services: [ServiceReport] = []
+    /// Of the machine's first process.
+    var pid: Int32?
+    /// How the command of a ``KeeperJob`` ended; comes last.
+    var exit: Int32?
 }
 
 /// How a service is doing.

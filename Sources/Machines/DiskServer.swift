@@ -22,20 +22,48 @@ final class DiskServer: Sendable {
 
     private let device: Descriptor
     private let paths: MachinePaths
-    private let executable: String
+    /// The program that the next supervisor is started from: this one, until another is handed over.
+    private let program: Mutex<Descriptor>
     private let state: Mutex<State>
     /// One request at a time, and none while a supervisor is replaced.
     private let requests = NSLock()
     private let changed: @Sendable (_ supervisor: ProcessIdentity?) -> Void
+    private let first: First
+
+    /// A supervisor that waits for its disk.
+    struct First: Sendable {
+        let pid: pid_t
+        let channel: ControlChannel
+
+        /// When no disk will come.
+        func end() {
+            kill(pid, SIGKILL)
+            // It is this process's child, and whoever watches it already has waited.
+            _ = try? waitForExit(of: pid)
+        }
+    }
+
+    /// Forks the first supervisor, in a process with one thread; the child has no `descriptor`, nor anything that comes later.
+    static func forkFirst(closing descriptor: Int32) throws -> First {
+        let (mine, its) = try UnixSocket.pair()
+        let pid = try forkChild {
+            close(descriptor)
+            close(mine.descriptor.raw)
+            setsid()
+            return Supervisor.main(ControlChannel(its))
+        }
+        return First(pid: pid, channel: ControlChannel(mine))
+    }
 
     /// - Parameters:
     ///   - device: the FUSE device of the mount.
+    ///   - first: the supervisor that was forked already.
     ///   - changed: called when another supervisor serves.
     init(
-        device: Descriptor, paths: MachinePaths, disk: DiskDescription, executable: String,
-        changed: @escaping @Sendable (_ supervisor: ProcessIdentity?) -> Void
+        device: Descriptor, paths: MachinePaths, disk: DiskDescription, first: First, changed: @escaping @Sendable (_ supervisor: ProcessIdentity?) -> Void
     ) throws {
-        (self.device, self.paths, self.executable, self.changed) = (device, paths, executable, changed)
+        (self.device, self.paths, self.first, self.changed) = (device, paths, first, changed)
+        program = Mutex(try Descriptor("/proc/self/exe", O_RDONLY))
         state = Mutex(State(disk: disk, liveStates: [disk.top: try .memory(named: "overlay-\(disk.top)")]))
     }
 
@@ -50,18 +78,14 @@ final class DiskServer: Sendable {
     }
 
     private func launch(resumed: Bool) throws {
-        let (mine, its) = try UnixSocket.pair()
-        var command = Command(executable, ["__supervisor", paths.home, paths.name])
-        command.descriptors = [Supervisor.controlDescriptor: its.descriptor.raw]
-        command.newSession = true
-        let pid = try command.start()
-        let channel = ControlChannel(mine)
+        let (pid, channel) = try resumed ? startProgram() : (first.pid, first.channel)
         let (disk, states) = state.withLock { ($0.disk, $0.liveStates) }
         let names = states.keys.sorted()
-        let handed = [device.raw] + names.compactMap { states[$0]?.raw }
+        let handed = [device.raw, 2] + names.compactMap { states[$0]?.raw }
         do {
             let answer = try channel.ask(
-                SupervisorRequest.serve(disk, resumed: resumed, liveStates: names), descriptors: handed, SupervisorAnswer.self)
+                SupervisorRequest.serve(home: paths.home, machine: paths.name, disk, resumed: resumed, liveStates: names), descriptors: handed,
+                SupervisorAnswer.self)
             guard let answer else {
                 throw MachineError("supervisorDied", "the disk's server of `\(paths.name)` died as it started", fix: "see \(paths.log)")
             }
@@ -77,6 +101,16 @@ final class DiskServer: Sendable {
         }
         changed(ProcessIdentity(of: pid))
         _ = try PlainThread { [self] in watch(pid) }
+    }
+
+    private func startProgram() throws -> (pid_t, ControlChannel) {
+        let (mine, its) = try UnixSocket.pair()
+        let file = program.withLock { $0 }
+        let number: Int32 = 4
+        var command = Command("/proc/self/fd/\(number)", ["__supervisor", paths.home, paths.name])
+        command.descriptors = [Supervisor.controlDescriptor: its.descriptor.raw, number: file.raw]
+        command.newSession = true
+        return (try command.start(), ControlChannel(mine))
     }
 
     /// Waits for the supervisor to die, and puts another in its place.
@@ -184,9 +218,10 @@ final class DiskServer: Sendable {
         }
     }
 
-    /// Puts a supervisor of the program as it is now in the place of the running one; what is in flight is sent again.
-    func replace() throws {
+    /// Puts a supervisor of another program, from which later ones are started too, in the place of the running one; what is in flight is sent again.
+    func replace(program file: Descriptor) throws {
         try exclusively {
+            program.withLock { $0 = file }
             guard let old = state.withLock({ $0.process }) else { return }
             state.withLock { $0.process = nil }
             // Its thread sees that it was replaced, because the lock is held until the next one serves.

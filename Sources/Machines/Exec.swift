@@ -34,27 +34,43 @@ struct MachineExec {
 
     /// - Throws: ``MachineError`` `commandNotFound`, `notExecutable`, `notFound` for what the machine does not have.
     init(file: MachineFile, paths: MachinePaths, spec: ExecSpec) throws {
-        guard let program = spec.arguments.first else { throw MachineError("usage", "there is no command to run in `\(file.name)`", fix: "say it after `--`") }
         guard let initial = readSmallFile(paths.bundle + "/pid").flatMap({ pid_t($0) }) else { throw MachineError("stopped", "`\(file.name)` is not running") }
         // As the machine sees it, with what is mounted into it.
         let root = try RootedFolder("/proc/\(initial)/root")
-        let user = try UserLookup.find(spec.user ?? file.settings.user, in: root)
-        var environment = ["PATH": Self.defaultPath, "HOME": user.home]
-        if spec.terminal { environment["TERM"] = ProcessInfo.processInfo.environment["TERM"] ?? "xterm" }
-        environment.merge(try JSONDecoder().decode([String: String].self, from: Data(readFile(paths.environment)))) { $1 }
-        environment.merge(spec.environment) { $1 }
-        let folder = spec.workingFolder ?? file.settings.workingFolder
-        guard folder.hasPrefix("/"), (MachineExec.kind(folder, in: root) ?? 0) == S_IFDIR else {
-            throw MachineError("notFound", "`\(folder)` is no folder of `\(file.name)`", fix: "name another with `--cwd`")
-        }
-        try Self.requireProgram(program, path: environment["PATH"] ?? MachineExec.defaultPath, folder: folder, in: root, of: file.name)
-        let specification = ProcessSpecification(
-            arguments: spec.arguments, environment: environment, workingFolder: folder, user: user, terminal: spec.terminal)
+        var environment = try JSONDecoder().decode([String: String].self, from: Data(readFile(paths.environment)))
+        if spec.terminal { environment["TERM"] = environment["TERM"] ?? ProcessInfo.processInfo.environment["TERM"] ?? "xterm" }
+        let command = ForegroundCommand(arguments: spec.arguments, environment: spec.environment, workingFolder: spec.workingFolder, user: spec.user)
+        var specification = try Self.specification(command, of: file, in: root, seesAll: true, machine: environment)
+        specification.terminal = spec.terminal
         let memory = try Descriptor.memory(named: "process")
         try Array(try specification.json().utf8).withUnsafeBytes { try memory.write($0, at: 0) }
         process = memory
         runtime = OCIRuntime(program: file.settings.runtime, state: paths.runtimeState, id: file.id)
         pidFile = "\(paths.bundle)/exec-\(MachineName.drawID()).pid"
+    }
+
+    /// Who runs a command, where and with what, as an OCI runtime is told.
+    ///
+    /// - Parameters:
+    ///   - root: the machine's `/`.
+    ///   - seesAll: whether all that will be mounted there is: only then is what is not there missing.
+    ///   - machine: the environment of all its processes.
+    static func specification(
+        _ command: ForegroundCommand, of file: MachineFile, in root: RootedFolder, seesAll: Bool, machine: [String: String]
+    ) throws -> ProcessSpecification {
+        guard let program = command.arguments.first else {
+            throw MachineError("usage", "there is no command to run in `\(file.name)`", fix: "say it after `--`")
+        }
+        let user = try UserLookup.find(command.user ?? file.settings.user, in: root)
+        let environment = ["PATH": defaultPath, "HOME": user.home].merging(machine) { $1 }.merging(command.environment) { $1 }
+        let folder = command.workingFolder ?? file.settings.workingFolder
+        if seesAll {
+            guard folder.hasPrefix("/"), (kind(folder, in: root) ?? 0) == S_IFDIR else {
+                throw MachineError("notFound", "`\(folder)` is no folder of `\(file.name)`", fix: "name another with `--cwd`")
+            }
+            try requireProgram(program, path: environment["PATH"] ?? defaultPath, folder: folder, in: root, of: file.name)
+        }
+        return ProcessSpecification(arguments: command.arguments, environment: environment, workingFolder: folder, user: user)
     }
 
     static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -125,8 +141,7 @@ extension Machine {
         // The runtime ends with the process; if not, it is the runtime that hangs.
         if try !process.waitForEnd(milliseconds: 2000) { try process.signal(SIGKILL) }
         _ = try waitForExit(of: pid)
-        let seconds = (timeout / .seconds(1)).formatted()
-        throw MachineError("timeout", "the command was killed after \(seconds) s", fix: "give it more time, or see what it waits for")
+        throw MachineError.timeout(timeout)
     }
 
     /// Runs a command as this process's own child, without the runtime between: it ends when the command does, whoever still holds its output.
@@ -145,9 +160,14 @@ extension Machine {
         if try !Pidfd(of: pid).waitForEnd(milliseconds: Int32(clamping: Int(timeout / .milliseconds(1)))) {
             kill(pid, SIGKILL)
             _ = try waitForExit(of: pid)
-            let seconds = (timeout / .seconds(1)).formatted()
-            throw MachineError("timeout", "the command was killed after \(seconds) s", fix: "give it more time, or see what it waits for")
+            throw MachineError.timeout(timeout)
         }
         return try waitForExit(of: pid)
+    }
+}
+
+extension MachineError {
+    static func timeout(_ timeout: Duration) -> MachineError {
+        MachineError("timeout", "the command was killed after \((timeout / .seconds(1)).formatted()) s", fix: "give it more time, or see what it waits for")
     }
 }

@@ -7,28 +7,51 @@ import Synchronization
 /// The process that a machine lives by: it holds the FUSE device and the mounts, starts the machine's first process and the disk's server, and takes
 /// all down at the end.
 public enum Keeper {
-    /// Where it tells its maker that the machine is up, or why not.
+    /// Where a keeper that was started as a program gets its job, and tells its maker that the machine is up, or why not.
     static let reportDescriptor: Int32 = 3
-    /// The machine's lock, held along with its maker until the machine is up: nobody clears away what is just being made.
-    static let lockDescriptor: Int32 = 4
 
-    /// Runs until the machine is taken down.
-    ///
-    /// - Parameter arguments: the home and the machine's name.
-    public static func main(_ arguments: [String]) -> Int32 {
-        guard arguments.count == 2 else { return 2 }
+    /// The keeper as a program of its own: runs until the machine is taken down.
+    public static func main(_ arguments: [String]) -> Int32 { main(ControlChannel(UnixSocket(Descriptor(owning: reportDescriptor)))) }
+
+    static func main(_ report: ControlChannel) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
-        let report = ControlChannel(UnixSocket(Descriptor(owning: reportDescriptor)))
-        var lock: Descriptor? = Descriptor(owning: lockDescriptor)
         do {
+            let null = try Descriptor("/dev/null", O_RDWR)
+            for number: Int32 in 0...2 { try replaceDescriptor(number, with: null) }
+            // Before there is a second thread, or anything that it must not inherit.
+            let supervisor = try DiskServer.forkFirst(closing: report.raw)
+            let handed = KeeperDescriptors()
+            guard let job = try receiveJob(report, handed) else {
+                supervisor.end()
+                return 0
+            }
+            return run(job, handed, supervisor, report)
+        } catch {
+            // Its maker sees that it has gone without a word; there is no log yet.
+            return 1
+        }
+    }
+
+    private static func receiveJob(_ report: ControlChannel, _ handed: KeeperDescriptors) throws -> KeeperJob? {
+        guard let (job, descriptors) = try report.receive(KeeperJob.self), descriptors.count == (job.command == nil ? 2 : 5) else { return nil }
+        (handed.log, handed.lock, handed.streams) = (descriptors[0], descriptors[1], Array(descriptors[2...]))
+        return job
+    }
+
+    private static func run(_ job: KeeperJob, _ handed: KeeperDescriptors, _ supervisor: DiskServer.First, _ report: ControlChannel) -> Int32 {
+        do {
+            if let log = handed.log { for number: Int32 in 1...2 { try replaceDescriptor(number, with: log) } }
+            handed.log = nil
+            job.logLevel.use()
+            setProcessTitle("terrine __keeper \(job.home) \(job.name)")
             // Before anything starts a thread.
-            try enterPrivateMountNamespace()
+            try timed("private namespace") { try enterPrivateMountNamespace() }
             _ = clinux_prctl(PR_SET_CHILD_SUBREAPER, 1, 0)
             do { try writeSmallFile("/proc/self/oom_score_adj", "-900") } catch { log("cannot ask to be spared when memory is short: \(error)") }
             umask(0o022)
-            let session = try KeeperSession(home: arguments[0], name: arguments[1])
+            let session = try KeeperSession(job, handed, supervisor: supervisor)
             do {
-                try session.bringUp()
+                try timed("bring up") { try session.bringUp() }
             } catch {
                 session.takeDown(trims: false)
                 session.recordFailure(error)
@@ -36,21 +59,41 @@ public enum Keeper {
             }
             let listener = try UnixSocket.listen(at: session.paths.socket)
             try session.markRunning()
-            withExtendedLifetime(lock) {}
-            lock = nil
+            handed.lock = nil
             _ = try PlainThread { serve(listener, session) }
             // Its maker waits for the services; who else wants something need not.
-            let answer = session.watch()
+            let answer = session.watch(report)
             // A maker that has gone does not want to know.
             _ = try? report.send(answer)
-            while true { pause() }
+            while session.command == nil { pause() }
+            return 0
         } catch {
             log("\(error)")
-            withExtendedLifetime(lock) {}
+            supervisor.end()
+            handed.lock = nil
             // As above.
             _ = try? report.send(KeeperAnswer(error: ErrorText(error)))
             return 1
         }
+    }
+
+    /// Encodes and decodes what a keeper will: the first time takes milliseconds.
+    static func warmUp() {
+        let file = MachineFile(
+            name: "a", id: "0", created: 0, state: .created, image: "", imageReference: "", sealed: [], top: "", origin: [], diskSize: 0,
+            settings: MachineFile.Settings(), keeper: .current, owner: .current)
+        let disk = DiskDescription(image: "", sealed: [""], top: "", size: 0, isVolatile: false)
+        func pass<T: Codable>(_ value: T) {
+            // Nothing depends on it.
+            _ = try? JSONDecoder().decode(T.self, from: JSONEncoder().encode(value))
+        }
+        pass(file)
+        pass(KeeperJob(home: "", name: "", logLevel: .info, command: ForegroundCommand(arguments: [""], environment: ["": ""])))
+        pass(SupervisorRequest.serve(home: "", machine: "", disk, resumed: false, liveStates: [""]))
+        pass(SupervisorAnswer())
+        pass(KeeperAnswer())
+        // As above.
+        _ = try? ociText(SeccompProfile.document)
     }
 
     private static func serve(_ listener: UnixSocket, _ session: KeeperSession) -> Never {
@@ -67,7 +110,7 @@ public enum Keeper {
 
     private static func converse(_ channel: ControlChannel, _ session: KeeperSession) {
         do {
-            while let (request, _) = try channel.receive(KeeperRequest.self) {
+            while let (request, descriptors) = try channel.receive(KeeperRequest.self) {
                 if case .stop(let stop) = request {
                     let problem = session.stop(stop)
                     // The one who asked may not wait for the answer.
@@ -75,7 +118,7 @@ public enum Keeper {
                     exit(0)
                 }
                 do {
-                    try channel.send(try session.answer(request))
+                    try channel.send(try session.answer(request, descriptors))
                 } catch let error as LinuxError where error.code == EPIPE {
                     throw error
                 } catch {
@@ -93,4 +136,13 @@ public enum Keeper {
         // The log is the last resort; there is nowhere else to tell.
         _ = text.withCString { write(2, $0, strlen($0)) }
     }
+}
+
+/// What a keeper's maker hands it, each to be let go as soon as it is not needed: others wait for the lock, and for the end of the command's output.
+final class KeeperDescriptors {
+    var log: Descriptor?
+    /// The machine's, held along with its maker until the machine is up: nobody clears away what is just being made.
+    var lock: Descriptor?
+    /// Input, output and errors of the command that the machine is made for.
+    var streams: [Descriptor] = []
 }

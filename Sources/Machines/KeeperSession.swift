@@ -27,9 +27,14 @@ final class KeeperSession: @unchecked Sendable {
     private var initialProcess: pid_t = 0
     private var initialHandle: Pidfd?
     private let goingDown = Atomic(false)
+    /// The command that the machine is made for.
+    let command: ForegroundCommand?
+    private let handed: KeeperDescriptors
+    private let firstSupervisor: DiskServer.First
 
-    init(home: String, name: String) throws {
-        paths = MachinePaths(home: home, name: name)
+    init(_ job: KeeperJob, _ handed: KeeperDescriptors, supervisor: DiskServer.First) throws {
+        paths = MachinePaths(home: job.home, name: job.name)
+        (command, self.handed, firstSupervisor) = (job.command, handed, supervisor)
         machine = Mutex(try MachineFile.load(paths.file))
     }
 
@@ -52,28 +57,30 @@ final class KeeperSession: @unchecked Sendable {
 
     // MARK: up
 
-    func bringUp() throws {
+    func bringUp() throws { try withExpeditedGracePeriods { try makeAll() } }
+
+    private func makeAll() throws {
         let file = file
         for folder in [paths.fuse, paths.disk, paths.bundle, paths.runtimeState, paths.logs, paths.host] {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         }
-        let device = try mountFUSE(at: paths.fuse)
+        let device = try timed("mount FUSE") { try mountFUSE(at: paths.fuse) }
         self.device = device
         let disk = DiskDescription(image: file.image, sealed: file.sealed, top: file.top, size: file.diskSize, isVolatile: file.owner != nil)
-        let server = try DiskServer(device: device, paths: paths, disk: disk, executable: "/proc/self/exe") { [weak self] supervisor in
+        let server = try DiskServer(device: device, paths: paths, disk: disk, first: firstSupervisor) { [weak self] supervisor in
             // Only `ps` asks for it.
             do { try self?.update { $0.supervisor = supervisor } } catch { Keeper.log("\(error)") }
         }
         self.server = server
         // What needs no disk is made while the disk's server starts.
-        let preparing = try SideWork { [self] in try prepareSurroundings(file) }
-        do { try server.start() } catch {
+        let preparing = try SideWork { [self] in try timed("prepare the surroundings") { try prepareSurroundings(file) } }
+        do { try timed("start the disk's server") { try server.start() } } catch {
             preparing.abandon()
             throw error
         }
-        try mountDisk(file)
-        try preparing.finish()
-        try startContainer(file)
+        try timed("mount the disk") { try mountDisk(file) }
+        try timed("wait for the surroundings") { try preparing.finish() }
+        try timed("start the container") { try startContainer(file) }
     }
 
     private func prepareSurroundings(_ file: MachineFile) throws {
@@ -119,20 +126,28 @@ final class KeeperSession: @unchecked Sendable {
         isMapped = true
         let environment = hostConfiguration.environment.merging(file.settings.environment) { $1 }
         try replaceFile(paths.environment, with: Array(try JSONEncoder().encode(environment)), durable: false)
-        let first = try FirstProcess.choose()
+        let first = try FirstProcess.choose(running: command != nil)
         let binds =
             try first.binds + hostConfiguration.binds(for: disk) + file.settings.binds.enumerated().map { try mapOwners($1, number: $0, namespaces.user) }
         guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
-        let bundle = SandboxBundle(
-            command: first.command, hostname: file.name, rootPath: paths.root,
-            userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
-            firstHostID: firstHostID, networkNamespacePath: "/proc/\(getpid())/fd/\(netns.raw)", cgroupsPath: "/terrine/\(file.id)", cpus: file.settings.cpus,
+        var bundle = SandboxBundle(
+            process: ProcessSpecification(arguments: first.command, environment: ["PATH": MachineExec.defaultPath], workingFolder: "/", user: .root),
+            hostname: file.name, rootPath: paths.root, userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)", firstHostID: firstHostID,
+            networkNamespacePath: "/proc/\(getpid())/fd/\(netns.raw)", cgroupsPath: "/terrine/\(file.id)", cpus: file.settings.cpus,
             memory: file.settings.memory, pids: file.settings.pids, binds: binds)
+        if let command {
+            bundle.process = try MachineExec.specification(command, of: file, in: disk, seesAll: file.settings.binds.isEmpty, machine: environment)
+            bundle.process.arguments = first.command + command.arguments
+        }
         try replaceFile(paths.bundle + "/config.json", with: Array(try bundle.json().utf8), durable: false)
-        let console = try Descriptor(paths.logs + "/console.log", O_WRONLY | O_CREAT | O_APPEND)
         // What a keeper that was killed left behind.
         try runtime.delete()
-        initialProcess = try runtime.run(bundle: paths.bundle, output: console)
+        let null = try Descriptor("/dev/null", O_RDWR)
+        let console = try Descriptor(paths.logs + "/console.log", O_WRONLY | O_CREAT | O_APPEND)
+        initialProcess = try timed("run the runtime") {
+            try runtime.run(bundle: paths.bundle, streams: handed.streams.isEmpty ? [null, console, console] : handed.streams)
+        }
+        handed.streams = []
         initialHandle = try Pidfd(of: initialProcess)
     }
 
@@ -192,11 +207,20 @@ final class KeeperSession: @unchecked Sendable {
     }
 
     /// Starts what goes on beside the requests: the watch over first process and owner, and the services; returns once these are ready or one failed.
-    func watch() -> KeeperAnswer {
+    ///
+    /// - Parameter report: is told how the machine's command ended, if it was made for one.
+    func watch(_ report: ControlChannel) -> KeeperAnswer {
         do {
             let file = file
-            _ = try PlainThread { [self] in watchInitialProcess() }
             if let owner = file.owner { _ = try PlainThread { [self] in watchOwner(owner) } }
+            guard command == nil else {
+                try report.send(KeeperAnswer(pid: initialProcess))
+                let status = try waitForExit(of: initialProcess)
+                // A maker that has gone does not want to know.
+                _ = try? report.send(KeeperAnswer(exit: status.code))
+                return KeeperAnswer(error: endWithCommand(status))
+            }
+            _ = try PlainThread { [self] in watchInitialProcess() }
             guard !file.settings.services.isEmpty else { return KeeperAnswer() }
             let runner = ServiceRunner(services: file.settings.services, paths: paths) { [self] in try command(of: $0, probing: $1) }
             services.withLock { $0 = runner }
@@ -215,6 +239,13 @@ final class KeeperSession: @unchecked Sendable {
         exec.environment = service.environment
         exec.user = service.user
         return try MachineExec(file: file, paths: paths, spec: exec).command()
+    }
+
+    /// The command has ended, and with it what the machine was made for.
+    private func endWithCommand(_ status: ExitStatus) -> ErrorText? {
+        // Whoever ends the machine ends this process too.
+        while goingDown.load(ordering: .acquiring) { pause() }
+        return stop(KeeperStop(state: .stopped, grace: 0, trims: false, removes: true), because: "its command ended (\(status))")
     }
 
     private func watchInitialProcess() {
@@ -237,7 +268,7 @@ final class KeeperSession: @unchecked Sendable {
 
     // MARK: requests
 
-    func answer(_ request: KeeperRequest) throws -> KeeperAnswer {
+    func answer(_ request: KeeperRequest, _ descriptors: [Descriptor]) throws -> KeeperAnswer {
         operations.lock()
         defer { operations.unlock() }
         guard let server, !goingDown.load(ordering: .acquiring) else { throw MachineError("stopped", "`\(paths.name)` is being stopped") }
@@ -248,7 +279,8 @@ final class KeeperSession: @unchecked Sendable {
             try server.rebase(image: image, dropping: dropping, persist: persist)
             return KeeperAnswer()
         case .replaceSupervisor:
-            try server.replace()
+            guard let program = descriptors.first else { throw MachineError("internal", "no program came along for the disk's server") }
+            try server.replace(program: program)
             return KeeperAnswer()
         case .services: return KeeperAnswer(services: services.withLock { $0 }?.reports ?? [])
         case .stop: throw MachineError("internal", "a stop is no ordinary request")
@@ -326,27 +358,31 @@ final class KeeperSession: @unchecked Sendable {
     func takeDown(trims: Bool) -> Bool {
         goingDown.store(true, ordering: .releasing)
         var clean = true
-        func attempt(_ body: () throws -> Void) {
-            do { try body() } catch {
+        func attempt(_ what: String, _ body: () throws -> Void) {
+            do { try timed(what, body) } catch {
                 Keeper.log("taking down: \(error)")
                 clean = false
             }
         }
         services.withLock { $0 }?.stop()
-        if isMounted { attempt { try FileSystem(at: paths.disk).thaw() } }
-        attempt { if let initialHandle { try runtime.end(initialHandle) } else { try runtime.delete() } }
-        for place in boundFiles.reversed() { attempt { try unmount(place) } }
-        if isMapped { attempt { try unmount(paths.root) } }
-        if isMounted {
-            if trims { attempt { try FileSystem(at: paths.disk).trim() } }
-            attempt { try unmountPatiently(paths.disk) }
+        withExpeditedGracePeriods {
+            if isMounted { attempt("thaw") { try FileSystem(at: paths.disk).thaw() } }
+            attempt("end the processes") { if let initialHandle { try runtime.end(initialHandle) } else { try runtime.delete() } }
+            // It has nothing to do with the disk, and takes as long.
+            let surroundings = Result { try SideWork { [self] in try timed("take down the network") { try network?.detach() } } }
+            for place in boundFiles.reversed() { attempt("unmount \(place)") { try unmount(place) } }
+            if isMapped { attempt("unmount the root") { try unmount(paths.root) } }
+            if isMounted {
+                if trims { attempt("trim") { try FileSystem(at: paths.disk).trim() } }
+                attempt("unmount the disk") { try unmountPatiently(paths.disk) }
+            }
+            if let loop { attempt("detach the loop device") { try loop.detach() } }
+            if let server { attempt("end the disk's server") { try server.end() } }
+            if device != nil { attempt("unmount FUSE") { try unmount(paths.fuse, lazily: !clean) } }
+            device = nil
+            attempt("take down the network") { try surroundings.get().finish() }
+            attempt("give the ids back") { try HostIDRanges.release(machine: paths.name, home: paths.home) }
         }
-        if let loop { attempt { try loop.detach() } }
-        if let server { attempt { try server.end() } }
-        if device != nil { attempt { try unmount(paths.fuse, lazily: !clean) } }
-        device = nil
-        if let network { attempt { try network.detach() } }
-        attempt { try HostIDRanges.release(machine: paths.name, home: paths.home) }
         return clean
     }
 

@@ -133,37 +133,52 @@ public final class Machine: Sendable {
 
     /// Starts the keeper; returns when the machine is up and its services are ready.
     func launch(_ lock: FileLock) throws {
-        try change {
-            $0.state = .created
-            $0.keeper = nil
-        }
-        let (pid, mine) = try startKeeper(lock)
-        // It outlives this process, which must not leave it a zombie while both live.
-        _ = try PlainThread {
-            // Nobody asks how it ended: the machine's file says it.
-            _ = try? waitForExit(of: pid)
-        }
-        guard let answer = try ControlChannel(mine).receive(KeeperAnswer.self)?.value else {
+        let keeper = try startKeeper(lock)
+        _ = try answer(of: keeper)
+    }
+
+    /// What the keeper reports next; its error is thrown.
+    func answer(of keeper: ControlChannel) throws -> KeeperAnswer {
+        guard let answer = try keeper.receive(KeeperAnswer.self)?.value else {
             let said = (readSmallFile(paths.log) ?? "").split(separator: "\n").suffix(3).joined(separator: "\n")
             throw MachineError(
                 "keeperDied", "the keeper of `\(name)` died as it started", cause: said.isEmpty ? nil : said, fix: "`terrine doctor` tells what this host lacks"
             )
         }
         if let error = answer.error { throw error.error }
+        return answer
     }
 
-    /// Our copy of its end of the socket is closed when this returns, so that its death is seen.
-    private func startKeeper(_ lock: FileLock) throws -> (pid_t, UnixSocket) {
-        let (mine, its) = try UnixSocket.pair()
-        var command = Command(host.executable, ["__keeper", host.home, name])
-        let null = try Descriptor("/dev/null", O_RDONLY)
+    /// Starts a keeper; what comes back is where it reports.
+    ///
+    /// - Parameter streams: input, output and errors of `command`.
+    func startKeeper(_ lock: FileLock, _ command: ForegroundCommand? = nil, streams: [Int32] = []) throws -> ControlChannel {
+        try change {
+            $0.state = .created
+            $0.keeper = nil
+        }
         let log = try Descriptor(paths.log, O_WRONLY | O_CREAT | O_APPEND)
-        command.descriptors = [
-            0: null.raw, 1: log.raw, 2: log.raw, Keeper.reportDescriptor: its.descriptor.raw, Keeper.lockDescriptor: lock.descriptor.raw,
-        ]
+        let channel = try raiseKeeper()
+        try channel.send(
+            KeeperJob(home: host.home, name: name, logLevel: .current, command: command), descriptors: [log.raw, lock.descriptor.raw] + streams)
+        return channel
+    }
+
+    /// From the nursery, or as a program. Our copy of its end of the socket is closed when this returns, so that its death is seen.
+    private func raiseKeeper() throws -> ControlChannel {
+        let (mine, its) = try UnixSocket.pair()
+        if Nursery.raise(its) { return ControlChannel(mine) }
+        var command = Command(host.executable, ["__keeper"])
+        command.descriptors = [Keeper.reportDescriptor: its.descriptor.raw]
         command.workingFolder = "/"
         command.newSession = true
-        return (try command.start(), mine)
+        let pid = try command.start()
+        // It outlives this process, which must not leave it a zombie while both live.
+        _ = try PlainThread {
+            // Nobody asks how it ended: the machine's file says it.
+            _ = try? waitForExit(of: pid)
+        }
+        return ControlChannel(mine)
     }
 
     /// Starts a machine that does not run, from its disk.

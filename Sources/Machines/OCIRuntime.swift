@@ -21,11 +21,12 @@ struct OCIRuntime: Sendable {
     }
 
     /// Starts the bundle's process and returns its id on this host; it becomes a child of the nearest subreaper.
-    func run(bundle: String, output: Descriptor) throws -> pid_t {
+    ///
+    /// - Parameter streams: its input, output and errors.
+    func run(bundle: String, streams: [Descriptor]) throws -> pid_t {
         let pidFile = bundle + "/pid"
-        let null = try Descriptor("/dev/null", O_RDWR)
         var run = command(["run", "--detach", "--bundle", bundle, "--pid-file", pidFile, id])
-        run.descriptors = [0: null.raw, 1: output.raw, 2: output.raw]
+        for (number, stream) in streams.enumerated() { run.descriptors[Int32(number)] = stream.raw }
         run.workingFolder = bundle
         let status = try run.run()
         guard status == .exited(0) else { throw failure("start the machine's first process", status) }

@@ -10,7 +10,7 @@ struct ProcessSpecification: Sendable {
     var user: MachineUser
     var terminal: Bool
 
-    init(arguments: [String], environment: [String: String], workingFolder: String, user: MachineUser, terminal: Bool) {
+    init(arguments: [String], environment: [String: String], workingFolder: String, user: MachineUser, terminal: Bool = false) {
         (self.arguments, self.environment, self.workingFolder, self.user, self.terminal) = (arguments, environment, workingFolder, user, terminal)
     }
 

@@ -7,10 +7,7 @@ import Glibc
 /// user namespace's ids already.
 struct SandboxBundle: Sendable {
     /// The machine's first process: lives as long as the machine and reaps what is orphaned in it.
-    var command: [String]
-    var environment: [String: String] = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
-    var workingFolder = "/"
-    var user = MachineUser.root
+    var process: ProcessSpecification
     var hostname: String
     /// The machine's file system, on this host.
     var rootPath: String
@@ -28,16 +25,13 @@ struct SandboxBundle: Sendable {
     /// Processes and threads; nil: `defaultPids`, which only a runaway reaches.
     var pids: Int?
     var binds: [Bind] = []
-    var terminal = false
 
     static let defaultPids = 32768
 
     func json() throws -> String { try ociText(document) }
 
     var document: [String: Any] {
-        var process = ProcessSpecification(
-            arguments: command, environment: environment, workingFolder: workingFolder, user: user, terminal: terminal
-        ).document
+        var process = self.process.document
         // The keeper asks to be spared when memory is short; who is in the machine is not.
         process["oomScoreAdj"] = 0
         return [

@@ -13,24 +13,47 @@ public enum Supervisor {
     /// Descriptors that the keeper hands over.
     static let controlDescriptor: Int32 = 3
 
+    /// The supervisor as a program of its own, which is what all are but a machine's first.
+    public static func main(_ arguments: [String]) -> Int32 { main(ControlChannel(UnixSocket(Descriptor(owning: controlDescriptor)))) }
+
     /// Runs until the keeper closes the control socket or the mount is gone.
-    ///
-    /// - Parameter arguments: the machine store's home and the machine's name.
-    public static func main(_ arguments: [String]) -> Int32 {
-        guard arguments.count == 2 else { return 2 }
+    static func main(_ channel: ControlChannel) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
         // Not for the out-of-memory killer, whose victim would wait for this disk; and this process is beneath a block device.
         do { try writeSmallFile("/proc/self/oom_score_adj", "-900") } catch { log("cannot ask to be spared when memory is short: \(error)") }
         let setIOFlusher: Int32 = 57
         _ = clinux_prctl(setIOFlusher, 1, 0)
-        let channel = ControlChannel(UnixSocket(Descriptor(owning: controlDescriptor)))
         do {
-            try SupervisorSession(home: arguments[0], name: arguments[1], channel: channel).run()
+            try run(channel)
             return 0
         } catch {
             log("\(error)")
             return 1
         }
+    }
+
+    private static func run(_ channel: ControlChannel) throws {
+        guard let (first, descriptors) = try channel.receive(SupervisorRequest.self) else { return }
+        guard case .serve(let home, let machine, let description, let resumed, let names) = first, descriptors.count == names.count + 2 else {
+            throw MachineError("internal", "a supervisor was started without a disk to serve")
+        }
+        for number: Int32 in 1...2 { try replaceDescriptor(number, with: descriptors[1]) }
+        setProcessTitle("terrine __supervisor \(home) \(machine)")
+        let session: SupervisorSession
+        let disk: Disk
+        let export: FUSEExport
+        do {
+            session = try timed("open the store") { try SupervisorSession(home: home, name: machine, channel: channel) }
+            disk = try timed("open the disk") { try session.open(description, liveStates: Dictionary(zip(names, descriptors.dropFirst(2))) { $1 }) }
+            export = try FUSEExport(descriptor: descriptors[0], backend: disk, threads: 4, resumed: resumed, log: log)
+            try export.start()
+        } catch {
+            try channel.send(SupervisorAnswer(error: ErrorText(error)))
+            throw error
+        }
+        try session.serve(disk)
+        // The keeper has gone, or wants this process to: whoever serves next opens the same live state.
+        export.stop()
     }
 
     static func log(_ line: String) {
@@ -54,21 +77,8 @@ private final class SupervisorSession {
         images = try ImageStore(home: home)
     }
 
-    func run() throws {
-        guard let (first, descriptors) = try channel.receive(SupervisorRequest.self) else { return }
-        guard case .serve(let description, let resumed, let names) = first, descriptors.count == names.count + 1 else {
-            throw MachineError("internal", "a supervisor was started without a disk to serve")
-        }
-        let disk: Disk
-        let export: FUSEExport
-        do {
-            disk = try open(description, liveStates: Dictionary(zip(names, descriptors.dropFirst())) { $1 })
-            export = try FUSEExport(descriptor: descriptors[0], backend: disk, threads: 4, resumed: resumed, log: Supervisor.log)
-            try export.start()
-        } catch {
-            try channel.send(SupervisorAnswer(error: ErrorText(error)))
-            throw error
-        }
+    /// Answers the keeper until it closes the socket.
+    func serve(_ disk: Disk) throws {
         try channel.send(SupervisorAnswer())
         while let (request, descriptors) = try channel.receive(SupervisorRequest.self) {
             do {
@@ -78,11 +88,9 @@ private final class SupervisorSession {
                 try channel.send(SupervisorAnswer(error: ErrorText(error)))
             }
         }
-        // The keeper has gone, or wants this process to: whoever serves next opens the same live state.
-        export.stop()
     }
 
-    private func open(_ description: DiskDescription, liveStates: [String: Descriptor]) throws -> Disk {
+    func open(_ description: DiskDescription, liveStates: [String: Descriptor]) throws -> Disk {
         let reader = try images.reader(of: images.image(digest(description.image)))
         let sealed = try description.sealed.map { try SealedOverlay.open(paths.overlay($0), liveState: liveStates[$0]) }
         let top: Overlay

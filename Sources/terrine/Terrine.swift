@@ -31,6 +31,7 @@ struct Terrine: ParsableCommand {
     static func main() {
         let arguments = CommandLine.arguments
         if arguments.count > 1, let process = ownProcesses[arguments[1]] { exit(process(Array(arguments.dropFirst(2)))) }
+        if arguments.count > 1, startMachines.contains(arguments[1]) { Nursery.plant() }
         let report = ErrorReport(arguments: arguments)
         var command: any ParsableCommand
         do { command = try Terrine.parseAsRoot() } catch { exit(report.tellUsage(error)) }
@@ -45,6 +46,9 @@ struct Terrine: ParsableCommand {
             exit(report.tell(error, runningCommand: command is any RunsCommand))
         }
     }
+
+    /// Commands that need keepers soon.
+    private static let startMachines: Set = ["build", "run", "start", "resume", "fork", "restore", "rollback", "promote"]
 
     /// Processes that live beside the command line, started by it.
     private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = [

@@ -70,7 +70,8 @@ final class SmallSandbox {
 
     func bundle(_ script: String) -> SandboxBundle {
         SandboxBundle(
-            command: ["/bin/sh", "-c", script], environment: ["PATH": "/bin"], hostname: "small", rootPath: root,
+            process: ProcessSpecification(arguments: ["/bin/sh", "-c", script], environment: ["PATH": "/bin"], workingFolder: "/", user: .root),
+            hostname: "small", rootPath: root,
             userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)", firstHostID: firstHostID,
             networkNamespacePath: "/proc/\(getpid())/fd/\(namespaces.network!.raw)", cgroupsPath: "/terrine-test/\(UUID().uuidString)")
     }

@@ -43,7 +43,7 @@ struct SandboxTests {
             "cat /run/given/file; echo x 2>/dev/null > /run/given/file || echo read-only; id -u; id -g; id -G; grep -c . /proc/self/cgroup >/dev/null && echo grouped"
         )
         bundle.binds = [Bind(source: sandbox.folder.path + "/given", target: "/run/given", readOnly: true)]
-        bundle.user = try UserLookup.find("worker", in: RootedFolder(sandbox.root))
+        bundle.process.user = try UserLookup.find("worker", in: RootedFolder(sandbox.root))
         (bundle.cpus, bundle.memory, bundle.pids) = (0.5, 64 << 20, 50)
         let result = try sandbox.run(bundle)
         #expect(result.output == "of the host\nread-only\n1000\n1000\n1000 26\ngrouped\n", "\(result.errors)")
@@ -52,7 +52,8 @@ struct SandboxTests {
     @Test("the bundle names what the runtime needs and no more")
     func document() throws {
         let bundle = SandboxBundle(
-            command: ["/init"], hostname: "m", rootPath: "/r", userNamespacePath: "/proc/1/fd/5", firstHostID: 7, networkNamespacePath: "/proc/1/fd/6",
+            process: ProcessSpecification(arguments: ["/init"], environment: [:], workingFolder: "/", user: .root), hostname: "m", rootPath: "/r",
+            userNamespacePath: "/proc/1/fd/5", firstHostID: 7, networkNamespacePath: "/proc/1/fd/6",
             cgroupsPath: "/terrine/x", cpus: 1.5, memory: 1 << 30, pids: nil, binds: [Bind(source: "/a", target: "/b", readOnly: true)])
         let document = try #require(try JSONSerialization.jsonObject(with: Data(try bundle.json().utf8)) as? [String: Any])
         let linux = try #require(document["linux"] as? [String: Any])

@@ -47,13 +47,10 @@ struct Run: ParsableCommand, RunsCommand {
         spec.name = name
         spec.startsServices = services
         spec.isTransient = name == nil || rm
-        let started = try host.start(spec)
         var exec = ExecSpec(command)
         (exec.workingFolder, exec.terminal) = (workingFolder, tty)
         exec.timeout = try timeout.map(DurationArgument.parse)
-        let result = Result { try started.run(exec) }
-        if spec.isTransient { try started.remove() }
-        throw ExitCode(try result.get().code)
+        throw ExitCode(try host.run(spec, exec).code)
     }
 }
 

@@ -1,0 +1,66 @@
+import CLinux
+import Glibc
+import Linux
+import Synchronization
+
+/// A process that was forked before this one did anything, and that forks keepers when they are wanted.
+///
+/// To start a program takes some 15 ms, mostly for what a Swift program does once: relocations, and finding out which types conform to what. The nursery
+/// does that while the command line is still being read, and a keeper forked from it has it done. It has one thread, so that forking is safe at any
+/// time, and ends with the process that planted it. Without it keepers are started as programs.
+public final class Nursery: Sendable {
+    private static let planted = Mutex<UnixSocket?>(nil)
+
+    /// Makes this process's nursery. To be called first, while the process has one thread.
+    public static func plant() {
+        // A machine needs root; what cannot be made now is done without.
+        guard geteuid() == 0, let (mine, its) = try? UnixSocket.pair() else { return }
+        let pid = clinux_fork()
+        if pid == 0 {
+            close(mine.descriptor.raw)
+            exit(tend(its))
+        }
+        if pid > 0 { planted.withLock { $0 = mine } }
+    }
+
+    /// Asks for a keeper that has `channel` as its report channel.
+    ///
+    /// - Returns: false when there is no nursery.
+    static func raise(_ channel: UnixSocket) -> Bool {
+        planted.withLock { nursery in
+            guard let socket = nursery else { return false }
+            // One that was killed is as none.
+            do { try socket.send([1], descriptors: [channel.descriptor.raw]) } catch {
+                nursery = nil
+                return false
+            }
+            return true
+        }
+    }
+
+    // MARK: the other process
+
+    private static func tend(_ socket: UnixSocket) -> Int32 {
+        setProcessTitle("terrine __nursery")
+        setsid()
+        // The kernel takes care of keepers that end before this process does.
+        signal(SIGCHLD, SIG_IGN)
+        warmUp()
+        while let (bytes, descriptors) = try? socket.receive(limit: 1), !bytes.isEmpty {  // An error is the end, as the closed socket is.
+            guard let channel = descriptors.first else { continue }
+            let pid = clinux_fork()
+            if pid != 0 { continue }  // One that cannot be forked closes its channel, and who waits there is told.
+            signal(SIGCHLD, SIG_DFL)
+            setsid()
+            close(socket.descriptor.raw)
+            return Keeper.main(ControlChannel(UnixSocket(channel)))
+        }
+        return 0
+    }
+
+    /// Does once what every keeper would do for itself.
+    private static func warmUp() {
+        _ = HostSettings.ofThisHost
+        Keeper.warmUp()
+    }
+}
