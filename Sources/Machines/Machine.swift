@@ -106,7 +106,7 @@ public final class Machine: Sendable {
     }
 
     /// Asks the keeper.
-    func ask(_ request: KeeperRequest) throws -> KeeperAnswer {
+    func ask(_ request: KeeperRequest, descriptors: [Int32] = []) throws -> KeeperAnswer {
         let channel: ControlChannel
         do {
             channel = ControlChannel(try .connect(to: paths.socket))
@@ -114,7 +114,7 @@ public final class Machine: Sendable {
             throw MachineError(
                 "lost", "`\(name)` has no keeper that answers", cause: "\(error)", fix: "`terrine resume \(name)` starts the machine again, from its disk")
         }
-        guard let answer = try channel.ask(request, KeeperAnswer.self) else {
+        guard let answer = try channel.ask(request, descriptors: descriptors, KeeperAnswer.self) else {
             throw MachineError(
                 "lost", "the keeper of `\(name)` died before it answered", fix: "`terrine resume \(name)` starts the machine again; \(paths.log) may say why")
         }
@@ -200,6 +200,23 @@ public final class Machine: Sendable {
             try change { if $0.state == .created { ($0.state, $0.lastError) = (.stopped, error.description) } }
             throw error
         }
+    }
+
+    /// Lets a disk server of the program that runs here take the running one's place; the machine waits for some milliseconds, and loses nothing.
+    ///
+    /// - Throws: ``MachineError`` `unsupported` where the kernel does not send requests again (before 6.9): there the server's end is the machine's.
+    public func upgradeSupervisor() throws {
+        let lock = try lock()
+        defer { withExtendedLifetime(lock) {} }
+        _ = try requireRunning()
+        if !KernelVersion.resends {
+            throw MachineError(
+                "unsupported", "the disk's server of `\(name)` cannot be replaced while the machine runs",
+                cause: "Linux \(KernelVersion.release) does not send a dead server's requests again",
+                fix: "run Linux 6.9 or later, or stop and resume the machine")
+        }
+        let program = try Descriptor(host.executable, O_RDONLY)
+        _ = try ask(.replaceSupervisor, descriptors: [program.raw])
     }
 
     // MARK: stopping

@@ -15,7 +15,7 @@ struct Terrine: ParsableCommand {
                 name: "Machines",
                 subcommands: [
                     Run.self, Start.self, Exec.self, Shell.self, Copy.self, Logs.self, List.self, Wait.self, Stop.self, Remove.self, Hibernate.self,
-                    Resume.self,
+                    Resume.self, UpgradeSupervisors.self,
                 ]),
             CommandGroup(name: "Checkpoints", subcommands: [CheckpointCommand.self, Fork.self, Restore.self, Rollback.self, Promote.self]),
             CommandGroup(

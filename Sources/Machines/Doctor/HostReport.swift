@@ -51,9 +51,7 @@ public struct HostReport: Sendable, Codable {
     }
 
     private static func kernel() -> HostCheck {
-        let release = readSmallFile("/proc/sys/kernel/osrelease")?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
-        let parts = release.split(separator: ".").prefix(2).map { Int($0.prefix(while: \.isNumber)) ?? 0 }
-        let version = (parts.first ?? 0) * 1000 + (parts.count > 1 ? parts[1] : 0)
+        let (release, version) = (KernelVersion.release, KernelVersion.number)
         if version < 5012 {
             return HostCheck(
                 "kernel", .missing, "Linux \(release) has no id-mapped mounts, which 5.12 brought",

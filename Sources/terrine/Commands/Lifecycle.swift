@@ -117,3 +117,20 @@ struct Wait: ParsableCommand {
         if !result.running.isEmpty { throw ExitCode(1) }
     }
 }
+
+struct UpgradeSupervisors: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "upgrade-supervisors", abstract: "Let disk servers of this program take the places of those of running machines.",
+        discussion: "The machines run on: what they read or write meanwhile waits for some milliseconds, and nothing is lost. All of them if you name none.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: "The machines.")
+    var machines: [String] = []
+
+    func run() throws {
+        let host = try global.machines()
+        let names = try machines.isEmpty ? host.machines().filter { try $0.state == .running }.map(\.name) : machines
+        try EachMachine.perform(names, global) { try $0.upgradeSupervisor() }
+    }
+}
