@@ -122,8 +122,8 @@ extension ImageStore {
         var numbers: Set<UInt32> = []
         for image in try allImages() {
             // A damaged image needs what can still be found of it; `verify` tells the rest.
-            guard let map = try? map(of: self.image(image)) else { continue }
-            numbers.formUnion(map.numbers())
+            guard let own = try? map(of: self.image(image)).numbers() else { continue }
+            numbers.formUnion(own)
         }
         let needed = min(size.bytes, try chunks.reach(numbers).storedBytes)
         return Usage(

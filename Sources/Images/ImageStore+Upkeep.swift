@@ -42,7 +42,6 @@ extension ImageStore {
             try chunks.index.write { database in
                 for image in dead { try database.execute(sql: "DELETE FROM images WHERE digest = ?", arguments: [Data(image.bytes)]) }
             }
-            for image in dead { unlink(mapPath(image)) }
             result.images = dead.count
             let packs = try Set(chunks.packDigests())
             for blob in try chunks.blobs.all() where !reach.blobs.contains(blob) && !packs.contains(blob) {
@@ -55,6 +54,7 @@ extension ImageStore {
             sparse = left
         }
         result.bytes += try chunks.compact(sparse).bytes
+        try maps.collect(keeping: Set(allImages()))
         try removeStrayFiles()
         return result
     }
@@ -76,7 +76,8 @@ extension ImageStore {
         }
         var dead: [Digest] = []
         for image in images {
-            if try roots.named.contains(image) || roots.cached.contains(image) || age(image) < grace || ImageMap.isInUse(path: mapPath(image)) {
+            // From here on nobody begins to read one that goes.
+            if try roots.named.contains(image) || roots.cached.contains(image) || age(image) < grace || !maps.removeIfUnused(image) {
                 try keep(image, &reach)
             } else {
                 dead.append(image)

@@ -11,6 +11,7 @@ import Synchronization
 public final class ImageStore: Sendable {
     public let home: String
     public let chunks: ChunkStore
+    let maps: MapFolder
     private let held = Mutex<[Descriptor]>([])
     var path: String { home + "/store" }
 
@@ -30,6 +31,7 @@ public final class ImageStore: Sendable {
         // One at a time: the first to come makes the index, and fills it from blobs that are there already.
         let lock = try FileLock(home + "/store/open.lock")
         chunks = try ChunkStore(path: home + "/store")
+        maps = MapFolder(home + "/store/maps", identity: chunks.index.identity)
         let layout = home + "/store/oci-layout"
         if access(layout, F_OK) != 0 { try replaceFile(layout, with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), mode: 0o644) }
         if access(home + "/store/index.json", F_OK) != 0 {
@@ -63,15 +65,12 @@ public final class ImageStore: Sendable {
     /// What the image's disk holds.
     public func reader(of image: Image) throws -> ImageReader { ImageReader(store: chunks, map: try map(of: image), image: image) }
 
-    func mapPath(_ digest: Digest) -> String { "\(path)/maps/\(digest.hex)" }
-
     func map(of image: Image) throws -> ImageMap {
-        let identity = chunks.index.identity
-        if let map = try ImageMap(path: mapPath(image.digest), identity: identity) { return map }
-        // One at a time, and never in the place of one that can be used: somebody may hold its lock.
-        let lock = try mapsLock()
-        defer { withExtendedLifetime(lock) {} }
-        if let map = try ImageMap(path: mapPath(image.digest), identity: identity) { return map }
+        if let map = try maps.open(image.digest) { return map }
+        // `gc`, which may be about to take the image, is waited for.
+        let locks = (try rootsLock(), try maps.lock())
+        defer { withExtendedLifetime(locks) {} }
+        if let map = try maps.open(image.digest) { return map }
         var places: [UInt64: UInt32] = [:]
         for layer in try layers(of: image) {
             let content = try self.layer(layer)
@@ -89,16 +88,11 @@ public final class ImageStore: Sendable {
                 places[chunk.index] = number
             }
         }
-        try ImageMap.write(
-            mapPath(image.digest), identity: identity, count: Self.places(image.virtualBytes), parent: nil,
-            places.map { (index: $0.key, number: $0.value) }.sorted { $0.index < $1.index })
-        guard let map = try ImageMap(path: mapPath(image.digest), identity: identity) else {
-            throw ImageError("internal", "the map of \(image.digest) cannot be read back")
-        }
+        let sorted = places.map { (index: $0.key, number: $0.value) }.sorted { $0.index < $1.index }
+        try maps.write(image.digest, count: Self.places(image.virtualBytes), parent: nil, sorted)
+        guard let map = try maps.open(image.digest) else { throw ImageError("internal", "the map of \(image.digest) cannot be read back") }
         return map
     }
-
-    private func mapsLock() throws -> FileLock { try FileLock(path + "/maps.lock") }
 
     private static func places(_ bytes: Int64) -> Int { Int((bytes + Int64(ChunkStore.chunkBytes) - 1) / Int64(ChunkStore.chunkBytes)) }
 
@@ -154,11 +148,8 @@ public final class ImageStore: Sendable {
             return (index: chunk.index, number: number)
         }
         let parentMap = try draft.parent.map { try map(of: $0) }
-        let lock = try mapsLock()
-        if try ImageMap(path: mapPath(digest), identity: chunks.index.identity) == nil {
-            try ImageMap.write(
-                mapPath(digest), identity: chunks.index.identity, count: Self.places(draft.virtualBytes), parent: parentMap, changes)
-        }
+        let lock = try maps.lock()
+        if try maps.open(digest) == nil { try maps.write(digest, count: Self.places(draft.virtualBytes), parent: parentMap, changes) }
         withExtendedLifetime(lock) {}
         let image = try config.image(digest)
         try hold(image)

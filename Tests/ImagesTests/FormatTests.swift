@@ -84,9 +84,13 @@ struct FormatTests {
         let manifest = try JSONDecoder().decode(OCIManifest.self, from: Data(Self.text("cat blobs/sha256/MANIFEST").joined().utf8))
         #expect(manifest.config.digest == image.digest && manifest.layers.count == 1)
 
-        // The map: its numbers, identity and boot are of the store that it was made in.
+        // The map and its leaf: their numbers, identity and boot are of the store that they were made in.
         let map = try Self.dump("hexdump -C maps/IMAGE")
-        #expect(map.count == 4096 + 5 * 4 && map[..<8] == ArraySlice("TRRNMAP2".utf8) && map[16] == 5)
-        #expect((0..<5).map { map[(4096 + $0 * 4)..<(4100 + $0 * 4)].contains { $0 != 0 } } == [true, false, false, false, true])
+        #expect(map[..<8] == ArraySlice("TRRNMAP3".utf8) && map.count == 32 + 4 && map[16] == 5)
+        let leaves = try Self.dump("hexdump -C maps/leaves")
+        #expect(leaves[..<8] == ArraySlice("TRRNLEAF".utf8) && leaves[16..<24] == map[8..<16] && leaves.count == 2 * 4096 && map.word(32) == 1)
+        let numbers = (0..<1024).map { leaves.word(4096 + $0 * 4) }
+        #expect(numbers[0] != 0 && numbers[4] == numbers[0] + 1)
+        #expect(numbers.enumerated().allSatisfy { [0, 4].contains($0.offset) || $0.element == MapLeaves.zeroes })
     }
 }
