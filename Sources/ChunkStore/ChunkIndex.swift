@@ -15,6 +15,8 @@ struct ChunkLocation: Sendable, Equatable {
     var position: Int
     /// Of this chunk.
     var bytes: Int
+
+    var frameKey: FrameCache.Key { FrameCache.Key(pack: pack, offset: offset) }
 }
 
 /// `index.sqlite`: which chunk lies where. Everything in it can be found again from the packs.
@@ -33,6 +35,7 @@ public final class ChunkIndex: Sendable {
             try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             let version = try database.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
             if version == 0 { try database.write { try Self.create($0) } }
+            if version == 1 { try database.write { try Self.migrate($0) } }
             identity = try database.read { try Int64.fetchOne($0, sql: "SELECT value FROM identity") ?? 0 }
             if version > Self.version {
                 throw StoreError("unsupported", "\(path) is of a newer terrine", fix: "use that terrine, or `terrine verify --rebuild-index`")
@@ -40,7 +43,7 @@ public final class ChunkIndex: Sendable {
         } catch let error as DatabaseError { throw Self.explain(error, path) }
     }
 
-    private static let version = 1
+    private static let version = 2
 
     /// Names this index among all that the store ever had: numbers of another mean nothing here.
     public let identity: Int64
@@ -84,7 +87,10 @@ public final class ChunkIndex: Sendable {
         let first = Int64.random(in: 1...(1 << 31))
         try database.execute(
             sql: """
-                CREATE TABLE IF NOT EXISTS packs (id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, bytes INTEGER NOT NULL);
+                CREATE TABLE IF NOT EXISTS packs (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, bytes INTEGER NOT NULL, level INTEGER NOT NULL DEFAULT 0);
+                CREATE TABLE IF NOT EXISTS moves (count INTEGER NOT NULL);
+                INSERT INTO moves VALUES (0);
                 CREATE TABLE IF NOT EXISTS chunks (
                     number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
                     frameBytes INTEGER NOT NULL, position INTEGER NOT NULL, bytes INTEGER NOT NULL);
@@ -96,11 +102,54 @@ public final class ChunkIndex: Sendable {
                 """)
     }
 
+    /// From version 1, which had no repacked packs.
+    private static func migrate(_ database: Database) throws {
+        if try Int.fetchOne(database, sql: "PRAGMA user_version") != 1 { return }
+        try database.execute(
+            sql: """
+                ALTER TABLE packs ADD COLUMN level INTEGER NOT NULL DEFAULT 0;
+                CREATE TABLE moves (count INTEGER NOT NULL);
+                INSERT INTO moves VALUES (0);
+                PRAGMA user_version = 2;
+                """)
+    }
+
+    /// How often packs were written anew: what was measured of frames before the last time is no longer so.
+    public static func moves(_ database: Database) throws -> Int64 { try Int64.fetchOne(database, sql: "SELECT count FROM moves") ?? 0 }
+
+    /// All numbers that chunks have now are in it.
+    func numberRange() throws -> Range<Int> {
+        try read { database in
+            let row = try Row.fetchOne(database, sql: "SELECT (SELECT min(number) FROM chunks), (SELECT max(number) FROM chunks)")
+            guard let first = row?[0] as Int?, let last = row?[1] as Int? else { return 0..<0 }
+            return first..<last + 1
+        }
+    }
+
+    /// Calls `body` with the number of each of `digests` that is known.
+    func forEachNumber(of digests: some Sequence<Digest>, _ body: (UInt32) -> Void) throws {
+        try read { database in
+            let statement = try database.cachedStatement(sql: "SELECT number FROM chunks WHERE digest = ?")
+            for digest in digests {
+                if let number = try Int64.fetchOne(statement, arguments: [Data(digest.bytes)]) { body(UInt32(truncatingIfNeeded: number)) }
+            }
+        }
+    }
+
+    /// Calls `body` with each chunk of a pack and its frame's place, in the order in which they lie there.
+    func forEachPlace(ofPack pack: Int64, _ body: (_ number: UInt32, _ offset: Int64, _ length: Int64) -> Void) throws {
+        try read { database in
+            let statement = try database.cachedStatement(sql: "SELECT number, offset, length FROM chunks WHERE pack = ? ORDER BY offset, position")
+            let rows = try Row.fetchCursor(statement, arguments: [pack])
+            while let row = try rows.next() { body(UInt32(truncatingIfNeeded: row[0] as Int64), row[1], row[2]) }
+        }
+    }
+
     /// The numbers of those chunks that are known.
     func numbers(of digests: some Collection<Digest>) throws -> [Digest: UInt32] {
         try read { database in
             let statement = try database.cachedStatement(sql: "SELECT number FROM chunks WHERE digest = ?")
-            var found: [Digest: UInt32] = [:]
+            var found: [Digest: UInt32] = Dictionary(minimumCapacity: digests.count)
             for digest in digests {
                 if let number = try Int64.fetchOne(statement, arguments: [Data(digest.bytes)]) { found[digest] = UInt32(truncatingIfNeeded: number) }
             }
@@ -110,11 +159,14 @@ public final class ChunkIndex: Sendable {
 
     /// Adds a published pack, in a transaction of the caller's. Chunks that became known meanwhile keep their place.
     ///
-    /// - Parameter replacing: let known chunks lie here from now on; their numbers stay.
-    static func add(pack digest: Digest, bytes: Int64, _ frames: [(offset: Int64, frame: PackFormat.Frame)], replacing: Bool = false, _ database: Database)
-        throws
-    {
-        try database.execute(sql: "INSERT OR IGNORE INTO packs (digest, bytes) VALUES (?, ?)", arguments: [Data(digest.bytes), bytes])
+    /// - Parameters:
+    ///   - replacing: let known chunks lie here from now on; their numbers stay.
+    ///   - level: of what was repacked; 0 for packs as they were first written.
+    static func add(
+        pack digest: Digest, bytes: Int64, _ frames: [(offset: Int64, frame: PackFormat.Frame)], replacing: Bool = false, level: Int32 = 0, _ database: Database
+    ) throws {
+        try database.execute(sql: "INSERT OR IGNORE INTO packs (digest, bytes, level) VALUES (?, ?, ?)", arguments: [Data(digest.bytes), bytes, level])
+        if replacing { try database.execute(sql: "UPDATE moves SET count = count + 1") }
         guard let pack = try Int64.fetchOne(database, sql: "SELECT id FROM packs WHERE digest = ?", arguments: [Data(digest.bytes)]) else { return }
         let known =
             replacing
@@ -166,6 +218,36 @@ public final class ChunkIndex: Sendable {
                 let bytes: Data = row[1]
                 return Digest(bytes: bytes).map { (row[0], $0, row[2]) }
             }
+        }
+    }
+
+    /// Those that were not repacked at this level, oldest first.
+    func packs(below level: Int32) throws -> [(id: Int64, digest: Digest)] {
+        try read { database in
+            try Row.fetchAll(database, sql: "SELECT id, digest FROM packs WHERE level < ? ORDER BY id", arguments: [level]).compactMap { row in
+                Digest(bytes: row[1] as Data).map { (row[0], $0) }
+            }
+        }
+    }
+
+    /// What a pack was repacked at; 0 when it was not.
+    func level(ofPack pack: Int64) throws -> Int32 {
+        try read { try Int32.fetchOne($0, sql: "SELECT level FROM packs WHERE id = ?", arguments: [pack]) ?? 0 }
+    }
+
+    /// Forgets those of `packs` that hold nothing that is known.
+    func removeEmpty(packs: [Int64]) throws -> [(digest: Digest, bytes: Int64)] {
+        try write { database in
+            var removed: [(digest: Digest, bytes: Int64)] = []
+            for pack in packs {
+                let row = try Row.fetchOne(
+                    database, sql: "SELECT digest, bytes FROM packs WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chunks WHERE pack = packs.id)", arguments: [pack]
+                )
+                guard let row, let digest = Digest(bytes: row[0] as Data) else { continue }
+                try database.execute(sql: "DELETE FROM packs WHERE id = ?", arguments: [pack])
+                removed.append((digest, row[1]))
+            }
+            return removed
         }
     }
 

@@ -12,12 +12,22 @@ extension ChunkStore {
         public var bytes: Int64 = 0
     }
 
+    /// None of the numbers that chunks have now; for ``insertNumbers(of:into:)`` and ``collectGarbage(keeping:_:)``.
+    public func noNumbers() throws -> NumberSet { NumberSet(try index.numberRange()) }
+
+    /// Adds the numbers of those of `digests` that are here.
+    public func insertNumbers(of digests: some Sequence<Digest>, into set: inout NumberSet) throws {
+        try index.forEachNumber(of: digests) { set.insert(Int($0)) }
+    }
+
     /// Forgets what nobody needs. Quick: packs that are needed in part stay until ``compact(_:)``.
     ///
     /// The caller holds the collector's lock: nobody writes meanwhile, and none of the blobs that are being written is counted on yet.
-    /// - Parameter needed: the digests of all chunks that anybody needs.
+    /// - Parameters:
+    ///   - needed: the numbers of all chunks that anybody needs.
+    ///   - all: forget what is not needed also in packs of which most is: they are going to be written anew.
     /// - Returns: what was removed, and the packs that hold so little now that they should be written anew.
-    public func collectGarbage(keeping needed: Set<Digest>, _ lock: FileLock) throws -> (collected: Collected, sparse: [Int64]) {
+    public func collectGarbage(keeping needed: NumberSet, all: Bool = false, _ lock: FileLock) throws -> (collected: Collected, sparse: [Int64]) {
         defer { withExtendedLifetime(lock) {} }
         try blobs.removeLeftovers()
         var result = Collected()
@@ -25,15 +35,26 @@ extension ChunkStore {
         var unneeded: [UInt32] = []
         var gone: [(id: Int64, digest: Digest, bytes: Int64)] = []
         for pack in try index.packs() {
-            let chunks = try index.chunks(ofPack: pack.id)
-            let live = chunks.filter { needed.contains($0.location.digest) }
-            if live.isEmpty {
+            var count = 0
+            var dead: [UInt32] = []
+            var liveBytes: Int64 = 0
+            var lastLive: Int64 = -1
+            try index.forEachPlace(ofPack: pack.id) { number, offset, length in
+                count += 1
+                if !needed.contains(Int(number)) {
+                    dead.append(number)
+                } else if offset != lastLive {
+                    liveBytes += length
+                    lastLive = offset
+                }
+            }
+            if dead.count == count {
                 gone.append(pack)
-                result.chunks += chunks.count
-            } else if Self.frameBytes(live) * 2 < pack.bytes {
-                sparse.append(pack.id)
-                result.chunks += chunks.count - live.count
-                unneeded += chunks.filter { !needed.contains($0.location.digest) }.map(\.number)
+                result.chunks += count
+            } else if all || liveBytes * 2 < pack.bytes {
+                if liveBytes * 2 < pack.bytes { sparse.append(pack.id) }
+                result.chunks += dead.count
+                unneeded += dead
             }
         }
         // Rows first: who finds no row does not look for the pack.
@@ -49,22 +70,19 @@ extension ChunkStore {
         return (result, sparse)
     }
 
-    private static func frameBytes(_ chunks: [(number: UInt32, location: ChunkLocation)]) -> Int64 {
-        var seen: Set<Int64> = []
-        return chunks.reduce(0) { seen.insert($1.location.offset).inserted ? $0 + Int64($1.location.length) : $0 }
-    }
-
     /// Writes what is left of packs into new ones. Numbers stay, so readers and writers may go on meanwhile; one process at a time does it.
     ///
     /// A pack that cannot be read whole is left as it is.
-    public func compact(_ packs: [Int64], level: Int32 = 3) throws -> Collected {
+    public func compact(_ packs: [Int64]) throws -> Collected {
         var result = Collected()
         for id in packs {
             guard let digest = try index.packDigest(id) else { continue }
             let chunks = try index.chunks(ofPack: id)
             let before = blobs.size(of: digest) ?? 0
             let new: Int64
-            do { new = try moveOut(chunks, level: level) } catch let error as StoreError where error.code == "corrupt" || error.code == "notFound" { continue }
+            do { new = try moveOut(chunks, repacked: index.level(ofPack: id)) } catch let error as StoreError
+                where error.code == "corrupt" || error.code == "notFound"
+            { continue }
             try index.remove(packs: [id])
             unlink(blobs.path(of: digest))
             result.packs += 1
@@ -79,8 +97,9 @@ extension ChunkStore {
 
     /// Writes chunks into a new pack and lets their rows point there.
     ///
+    /// - Parameter repacked: the level at which they were; 0 when they were not, and shall not be now.
     /// - Returns: the new pack's bytes.
-    private func moveOut(_ chunks: [(number: UInt32, location: ChunkLocation)], level: Int32) throws -> Int64 {
+    private func moveOut(_ chunks: [(number: UInt32, location: ChunkLocation)], repacked: Int32) throws -> Int64 {
         if chunks.isEmpty { return 0 }
         let writer = try PackWriter(in: blobs)
         let context = try Zstandard.Context()
@@ -88,7 +107,8 @@ extension ChunkStore {
         var digests: [Digest] = []
         func closeFrame() throws {
             if digests.isEmpty { return }
-            try writer.append(try frame.withUnsafeBytes { try Zstandard.compress($0, level: level, with: context) }, plain: frame.count, digests)
+            let compressed = try frame.withUnsafeBytes { try Zstandard.compress($0, level: repacked == 0 ? 3 : repacked, with: context) }
+            try compressed.withUnsafeBytes { try writer.append($0, plain: frame.count, digests) }
             frame = []
             digests = []
         }
@@ -98,11 +118,11 @@ extension ChunkStore {
             frame += bytes
             digests.append(chunk.location.digest)
             // A short chunk can only be a frame's last.
-            if digests.count == Self.frameChunks || bytes.count < Self.chunkBytes { try closeFrame() }
+            if digests.count == (repacked == 0 ? Self.frameChunks : Self.repackFrameChunks) || bytes.count < Self.chunkBytes { try closeFrame() }
         }
         try closeFrame()
         let pack = try writer.close()
-        try pack.publish(into: index, replacing: true)
+        try pack.publish(into: index, replacing: true, level: repacked)
         return pack.bytes
     }
 
@@ -221,18 +241,6 @@ extension ChunkStore {
 
     /// The digests of all packs.
     public func packDigests() throws -> [Digest] { try index.packs().map(\.digest) }
-
-    /// What chunks amount to: their plain bytes, and those of the frames that they are in, each counted once.
-    public func reach(_ numbers: some Sequence<UInt32>) throws -> (plainBytes: Int64, storedBytes: Int64) {
-        var places: Set<FrameCache.Key> = []
-        var result: (plainBytes: Int64, storedBytes: Int64) = (0, 0)
-        for number in numbers {
-            let location = try location(number)
-            result.plainBytes += Int64(location.bytes)
-            if places.insert(FrameCache.Key(pack: location.pack, offset: location.offset)).inserted { result.storedBytes += Int64(location.length) }
-        }
-        return result
-    }
 
     /// Bytes of all packs, and how many chunks they hold.
     public func size() throws -> (bytes: Int64, packs: Int, chunks: Int) {

@@ -96,7 +96,7 @@ public final class ChunkStore: Sendable {
     }
 
     private func frame(_ location: ChunkLocation) throws -> Frame {
-        try cache.frame(FrameCache.Key(pack: location.pack, offset: location.offset)) { try loadFrame(location) }
+        try cache.frame(location.frameKey) { try loadFrame(location) }
     }
 
     private func loadFrame(_ location: ChunkLocation) throws -> Frame {

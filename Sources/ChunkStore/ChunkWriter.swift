@@ -43,7 +43,7 @@ public final class ChunkWriter {
         lock = try store.writerLock()
         batch = ChunkBatch(capacity: Self.batchChunks)
         working = WorkingState()
-        for _ in 0..<max(1, ProcessInfo.processInfo.activeProcessorCount) { working.contexts.append(try Zstandard.Context()) }
+        for _ in allCores() { working.contexts.append(try Zstandard.Context()) }
     }
 
     /// Takes the chunk `index`: its bytes, which are copied, or zeroes when nil.
@@ -136,7 +136,7 @@ public final class ChunkWriter {
             let pack = try state.pack ?? PackWriter(in: store.blobs)
             state.pack = pack
             let plain = frame.reduce(0) { $0 + batch.entries[$1].bytes.count }
-            try pack.append(bytes, plain: plain, frame.compactMap { digests[$0] })
+            try bytes.withUnsafeBytes { try pack.append($0, plain: plain, frame.compactMap { digests[$0] }) }
             state.totals.newChunks += frame.count
             if pack.bytes >= ChunkStore.packBytes {
                 state.pack = nil
@@ -246,39 +246,5 @@ final class ChunkBatch: @unchecked Sendable {
         }
         if let error = failure.withLock({ $0 }) { throw error }
         return results.values
-    }
-
-    /// Results by index, each written by one thread.
-    private final class Results<Value>: @unchecked Sendable {
-        private let memory: UnsafeMutableBufferPointer<Value>
-
-        init(count: Int, _ initial: Value) {
-            memory = .allocate(capacity: count)
-            memory.initialize(repeating: initial)
-        }
-
-        deinit {
-            memory.deinitialize()
-            memory.deallocate()
-        }
-
-        subscript(index: Int) -> Value {
-            get { memory[index] }
-            set { memory[index] = newValue }
-        }
-
-        var values: [Value] { Array(memory) }
-    }
-
-    /// Calls `body` for 0..<count on `threads` threads, each of which takes the next that nobody has.
-    private func spread(_ count: Int, _ threads: Int, _ body: @Sendable (_ index: Int, _ thread: Int) -> Void) {
-        let next = Atomic(0)
-        DispatchQueue.concurrentPerform(iterations: min(threads, count)) { thread in
-            while true {
-                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                if index >= count { return }
-                body(index, thread)
-            }
-        }
     }
 }

@@ -15,23 +15,21 @@ final class PackWriter {
     }
 
     /// Appends one zstd frame that holds `chunks`, `plain` bytes together.
-    func append(_ compressed: [UInt8], plain: Int, _ chunks: [Digest]) throws {
+    func append(_ compressed: UnsafeRawBufferPointer, plain: Int, _ chunks: [Digest]) throws {
         let offset = bytes
         try write(compressed)
         frames.append((offset, PackFormat.Frame(compressed: UInt32(compressed.count), plain: UInt32(plain), chunks: chunks)))
     }
 
-    private func write(_ part: [UInt8]) throws {
-        try part.withUnsafeBytes { raw in
-            try blob.write(raw, at: bytes)
-            hasher.update(bufferPointer: raw)
-        }
+    private func write(_ part: UnsafeRawBufferPointer) throws {
+        try blob.write(part, at: bytes)
+        hasher.update(bufferPointer: part)
         bytes += Int64(part.count)
     }
 
     /// Writes the end; the pack is complete, but neither named nor durable.
     func close() throws -> ClosedPack {
-        try write(PackFormat.tail(frames.map(\.frame)))
+        try PackFormat.tail(frames.map(\.frame)).withUnsafeBytes { try write($0) }
         return ClosedPack(blob: blob, digest: Digest(hasher.finalize()), bytes: bytes, frames: frames)
     }
 }
@@ -44,8 +42,12 @@ struct ClosedPack {
     let frames: [(offset: Int64, frame: PackFormat.Frame)]
 
     /// Durable when it returns, and known to `index`.
-    func publish(into index: ChunkIndex, replacing: Bool = false) throws {
+    ///
+    /// - Parameters:
+    ///   - replacing: let known chunks lie here from now on.
+    ///   - level: of what was repacked.
+    func publish(into index: ChunkIndex, replacing: Bool = false, level: Int32 = 0) throws {
         try BlobFolder.publish([(blob, digest)])
-        try index.write { try ChunkIndex.add(pack: digest, bytes: bytes, frames, replacing: replacing, $0) }
+        try index.write { try ChunkIndex.add(pack: digest, bytes: bytes, frames, replacing: replacing, level: level, $0) }
     }
 }

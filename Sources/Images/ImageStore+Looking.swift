@@ -5,7 +5,7 @@ import Glibc
 
 extension ImageStore {
     /// For `images`.
-    public struct Listing: Codable, Sendable {
+    public struct Listing: Codable, Sendable, Equatable {
         /// Nil for an image without a name.
         public var name: String?
         public var digest: String
@@ -22,19 +22,21 @@ extension ImageStore {
         let references = try references()
         var entries: [(String?, Digest)] = references.map { ($0.name, $0.digest) }
         if all { entries += try allImages().sorted().filter { digest in !references.contains { $0.digest == digest } }.map { (nil, $0) } }
-        return try entries.map { name, digest in
-            let image = try image(digest)
-            return Listing(
-                name: name, digest: digest.description, virtualBytes: image.virtualBytes, storedBytes: try inspect(image).storedBytes,
-                layers: image.layers.count,
-                recipe: image.machine.recipe, created: created(digest))
+        let summaries = try summaries(of: entries.map(\.1))
+        return entries.compactMap { name, digest in
+            summaries[digest].map {
+                Listing(
+                    name: name, digest: digest.description, virtualBytes: $0.virtualBytes, storedBytes: $0.storedBytes, layers: $0.layers, recipe: $0.recipe,
+                    created: created(digest))
+            }
         }
     }
 
     private func created(_ digest: Digest) -> String {
-        var status = stat()
-        guard stat(chunks.blobs.path(of: digest), &status) == 0 else { return "" }
-        return Date(timeIntervalSince1970: TimeInterval(status.st_mtim.tv_sec)).formatted(.iso8601)
+        var (status, parts) = (stat(), tm())
+        guard stat(chunks.blobs.path(of: digest), &status) == 0, gmtime_r(&status.st_mtim.tv_sec, &parts) != nil else { return "" }
+        let text = [CChar](unsafeUninitializedCapacity: 32) { buffer, count in count = strftime(buffer.baseAddress, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) }
+        return String(decoding: text.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// For `inspect`.
@@ -64,17 +66,17 @@ extension ImageStore {
 
     public func inspect(_ image: Image) throws -> Inspection {
         let manifest = try manifest(of: image.digest)
-        let reach = try chunks.reach(try map(of: image).numbers())
+        let summary = try summaries(of: [image.digest])[image.digest]
         return Inspection(
             digest: image.digest.description, names: try references().filter { $0.digest == image.digest }.map(\.name), virtualBytes: image.virtualBytes,
-            allocatedBytes: reach.plainBytes, storedBytes: reach.storedBytes + manifest.layers.reduce(0) { $0 + $1.size },
+            allocatedBytes: summary?.sizes?.allocatedBytes ?? 0, storedBytes: summary?.storedBytes ?? 0,
             layers: zip(image.layers, manifest.layers).map { Inspection.Layer(diffID: $0.description, blob: $1.digest.description, blobBytes: $1.size) },
             environment: image.environment, machine: image.machine, labels: image.labels, parent: image.parent?.description, step: image.step,
             cacheKey: image.cacheKey, treeDigest: image.treeDigest)
     }
 
     /// For `history`: the image, then what it was made from, as far as the store has it.
-    public struct Ancestor: Codable, Sendable {
+    public struct Ancestor: Codable, Sendable, Equatable {
         public var digest: String
         public var step: String?
         /// Chunks that its layer changes; 0 when it changed none.
@@ -85,21 +87,10 @@ extension ImageStore {
     }
 
     public func history(_ image: Image) throws -> [Ancestor] {
-        var result: [Ancestor] = []
-        var next: Image? = image
-        while let image = next {
-            let parent = try image.parent.flatMap { chunks.blobs.contains($0) ? try self.image($0) : nil }
-            let own = Set(try map(of: image).numbers())
-            let before = try parent.map { Set(try map(of: $0).numbers()) } ?? []
-            let isNew = image.layers.count > (parent?.layers.count ?? 0)
-            let layer = isNew ? try layers(of: image).last.map { try self.layer($0).chunks.count } : nil
-            result.append(
-                Ancestor(
-                    digest: image.digest.description, step: image.step, chunks: layer ?? 0,
-                    addedBytes: try chunks.reach(own.subtracting(before)).storedBytes, created: created(image.digest)))
-            next = parent
+        try summaries(from: image.digest).map {
+            Ancestor(
+                digest: $0.digest.description, step: $0.step, chunks: $0.changedChunks, addedBytes: $0.sizes?.addedBytes ?? 0, created: created($0.digest))
         }
-        return result
     }
 
     /// For `df`.
@@ -119,13 +110,15 @@ extension ImageStore {
         let size = try chunks.size()
         let packs = Set(try chunks.packDigests())
         let other = try chunks.blobs.all().filter { !packs.contains($0) }.reduce(Int64(0)) { $0 + (chunks.blobs.size(of: $1) ?? 0) }
-        var numbers: Set<UInt32> = []
+        var reach = ChunkReach(chunks)
+        var last: ImageMap?
         for image in try allImages() {
             // A damaged image needs what can still be found of it; `verify` tells the rest.
-            guard let own = try? map(of: self.image(image)).numbers() else { continue }
-            numbers.formUnion(own)
+            guard let map = try? maps.open(image) ?? self.map(of: self.image(image)) else { continue }
+            try map.forEachDifference(from: last) { _, _, number in if number != 0 { try? reach.add(number) } }
+            last = map
         }
-        let needed = min(size.bytes, try chunks.reach(numbers).storedBytes)
+        let needed = min(size.bytes, reach.storedBytes)
         return Usage(
             images: try allImages().count, names: try references().count, packs: size.packs, packBytes: size.bytes, chunks: size.chunks, otherBytes: other,
             cacheEntries: try chunks.index.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM cache") ?? 0 }, reclaimableBytes: size.bytes - needed)

@@ -36,11 +36,13 @@ extension ImageStore {
                 try database.execute(sql: "DELETE FROM cache WHERE used <= ?", arguments: [cutoff])
                 return database.changesCount
             }
-            var reach = Reach(blobs: try foreignBlobs())
+            var reach = Reach(blobs: try foreignBlobs(), chunks: try chunks.noNumbers())
             let dead = try mark(&reach, grace)
             // Rows first: who finds no row does not look for the blobs.
             try chunks.index.write { database in
-                for image in dead { try database.execute(sql: "DELETE FROM images WHERE digest = ?", arguments: [Data(image.bytes)]) }
+                for table in ["images", "summaries"] {
+                    for image in dead { try database.execute(sql: "DELETE FROM \(table) WHERE digest = ?", arguments: [Data(image.bytes)]) }
+                }
             }
             result.images = dead.count
             let packs = try Set(chunks.packDigests())
@@ -62,7 +64,7 @@ extension ImageStore {
     /// What images need.
     private struct Reach {
         var blobs: Set<Digest>
-        var chunks: Set<Digest> = []
+        var chunks: NumberSet
     }
 
     /// Gathers what is needed, and returns the images that are not.
@@ -128,7 +130,7 @@ extension ImageStore {
     private func keep(_ image: Digest, _ reach: inout Reach) throws {
         reach.blobs.formUnion([image, try manifestDigest(image)])
         for layer in try self.manifest(of: image).layers where reach.blobs.insert(layer.digest).inserted {
-            reach.chunks.formUnion(try self.layer(layer.digest).chunks.compactMap(\.digest))
+            try chunks.insertNumbers(of: self.layer(layer.digest).chunks.lazy.compactMap(\.digest), into: &reach.chunks)
         }
     }
 
@@ -258,7 +260,7 @@ extension ImageStore {
         let images = found.compactMap { entry in (try? image(entry.image)).map { ($0, entry.manifest) } }  // A manifest without its config is no image.
         try chunks.index.write { database in
             try Self.create(database)
-            try database.execute(sql: "DELETE FROM images")
+            for table in ["images", "summaries"] { try database.execute(sql: "DELETE FROM \(table)") }
             for (image, manifest) in images {
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(image.digest.bytes), Data(manifest.bytes)])

@@ -38,7 +38,13 @@ public final class ImageStore: Sendable {
             try replaceFile(home + "/store/index.json", with: try ImageConfig.canonical(OCIIndex()), mode: 0o644)
         }
         // The tables come with their rows, in one transaction: an index without them is not complete.
-        if try !chunks.index.read({ try $0.tableExists("images") }) { try rebuildIndex() }
+        let tables = try chunks.index.read { try (images: $0.tableExists("images"), summaries: $0.tableExists("summaries")) }
+        if !tables.images {
+            try rebuildIndex()
+        } else if !tables.summaries {
+            // Made by an earlier version.
+            try chunks.index.write { try ImageSummary.create($0) }
+        }
         withExtendedLifetime(lock) {}
     }
 
@@ -50,6 +56,7 @@ public final class ImageStore: Sendable {
                     key TEXT PRIMARY KEY, image BLOB NOT NULL, recipe TEXT NOT NULL, step TEXT NOT NULL, record TEXT NOT NULL, used REAL NOT NULL);
                 CREATE TABLE IF NOT EXISTS records (recipe TEXT NOT NULL, step TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (recipe, step));
                 """)
+        try ImageSummary.create(database)
     }
 
     // MARK: reading
@@ -133,12 +140,15 @@ public final class ImageStore: Sendable {
         let config = try ImageConfig(draft, layers: diffIDs)
         let configBytes = try ImageConfig.canonical(config)
         let digest = Digest.of(configBytes)
-        let manifest = try ImageConfig.canonical(
-            OCIManifest(config: OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count)), layers: descriptors))
-        blobs += [configBytes, manifest]
-        try writer.commit(blobs) {
-            try $0.execute(
-                sql: "INSERT OR IGNORE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(digest.bytes), Data(Digest.of(manifest).bytes)])
+        let image = try config.image(digest)
+        let manifest = OCIManifest(
+            config: OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count)), layers: descriptors)
+        let manifestBytes = try ImageConfig.canonical(manifest)
+        blobs += [configBytes, manifestBytes]
+        try writer.commit(blobs) { database in
+            try database.execute(
+                sql: "INSERT OR IGNORE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(digest.bytes), Data(Digest.of(manifestBytes).bytes)])
+            if database.changesCount > 0 { try ImageSummary(image, changedChunks: added.count, layerBytes: manifest.layerBytes).save(database) }
         }
 
         let numbers = try chunks.numbers(of: Set(added.compactMap(\.digest)))
@@ -151,7 +161,6 @@ public final class ImageStore: Sendable {
         let lock = try maps.lock()
         if try maps.open(digest) == nil { try maps.write(digest, count: Self.places(draft.virtualBytes), parent: parentMap, changes) }
         withExtendedLifetime(lock) {}
-        let image = try config.image(digest)
         try hold(image)
         // Until here nothing that this image counts on could be removed.
         withExtendedLifetime(writer) {}

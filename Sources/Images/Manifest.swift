@@ -20,6 +20,8 @@ struct OCIManifest: Codable {
     var artifactType: String? = OCIManifest.artifactType
     var config: OCIDescriptor
     var layers: [OCIDescriptor]
+
+    var layerBytes: Int64 { layers.reduce(0) { $0 + $1.size } }
 }
 
 struct OCIIndex: Codable {
