@@ -14,6 +14,8 @@ extension ImageStore {
         public var packs = 0
         public var chunks = 0
         public var bytes: Int64 = 0
+        /// Nil when it was not asked for.
+        public var repacked: ChunkStore.Repacked?
     }
 
     /// Removes what no name, no machine and no cache entry reaches, and nobody reads or has just made.
@@ -23,7 +25,8 @@ extension ImageStore {
     ///   - cacheDays: cache entries that were not used for so many days are dropped first; 0 drops all.
     ///   - grace: in seconds: images that are younger stay.
     ///   - wait: in seconds: how long to wait for writers to finish.
-    public func collectGarbage(cacheDays: Double = 30, grace: Double = 0, wait: Double = 60) throws -> Collected {
+    ///   - repack: compress what stays as small as is worth it, if it was not yet. That takes long, and nobody waits for it.
+    public func collectGarbage(cacheDays: Double = 30, grace: Double = 0, wait: Double = 60, repack: Bool = false) throws -> Collected {
         let only = try FileLock(path + "/gc.lock")
         defer { withExtendedLifetime(only) {} }
         var result = Collected()
@@ -50,7 +53,7 @@ extension ImageStore {
                 result.bytes += chunks.blobs.size(of: blob) ?? 0
                 unlink(chunks.blobs.path(of: blob))
             }
-            let (collected, left) = try chunks.collectGarbage(keeping: reach.chunks, lock)
+            let (collected, left) = try chunks.collectGarbage(keeping: reach.chunks, all: repack, lock)
             (result.packs, result.chunks) = (collected.packs, collected.chunks)
             result.bytes += collected.bytes
             sparse = left
@@ -58,6 +61,11 @@ extension ImageStore {
         result.bytes += try chunks.compact(sparse).bytes
         try maps.collect(keeping: Set(allImages()))
         try removeStrayFiles()
+        if repack {
+            result.repacked = try chunks.repack(readingOrder())
+            // So that the next list has not to.
+            _ = try summaries(of: allImages())
+        }
         return result
     }
 
@@ -86,6 +94,27 @@ extension ImageStore {
             }
         }
         return dead
+    }
+
+    /// All images' chunks as they are read one after the other, and 0 between those that do not lie side by side.
+    ///
+    /// Those with few layers come first: what many images share does not depend on which of them there are.
+    private func readingOrder() throws -> [UInt32] {
+        var order: [UInt32] = []
+        var last: ImageMap?
+        for image in try summaries(of: allImages()).values.sorted(by: { ($0.layers, $0.digest) < ($1.layers, $1.digest) }) {
+            // A damaged image has no say; `verify` tells of it.
+            guard let map = try? maps.open(image.digest) ?? self.map(of: self.image(image.digest)) else { continue }
+            var next = 0
+            try map.forEachDifference(from: last) { place, _, number in
+                if place != next || number == 0 { order.append(0) }
+                if number != 0 { order.append(number) }
+                next = place + 1
+            }
+            order.append(0)
+            last = map
+        }
+        return order
     }
 
     /// Blobs of images that another program put into the layout.

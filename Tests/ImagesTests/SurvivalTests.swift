@@ -23,7 +23,7 @@ struct SurvivalTests {
             let image = try store.make([0: noise(seed % 50), seed % 40 + 1: noise(seed), 50: noise(seed + 1)], over: seed % 20 == 0 ? nil : last)
             try store.tag("last", image)
             if seed % 7 == 0 { try store.pin("machine-\(seed % 5)", [image.digest]) }
-            if seed % 11 == 0 { _ = try store.collectGarbage() }
+            if seed % 11 == 0 { _ = try store.collectGarbage(repack: seed % 2 == 0) }
             last = image
         }
     }

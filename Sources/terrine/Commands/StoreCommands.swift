@@ -19,6 +19,11 @@ struct CollectGarbage: ParsableCommand {
     @Option(help: ArgumentHelp("Leave images that are younger alone.", valueName: "duration"))
     var grace = "0s"
 
+    @Flag(
+        help: "Compress what stays as small as is worth it, unless that was done before. It takes long; nobody waits for it, and it can be stopped at any time."
+    )
+    var repack = false
+
     private struct Result: Encodable {
         var store: ImageStore.Collected
         var machines: MachineHost.Reaped
@@ -27,10 +32,11 @@ struct CollectGarbage: ParsableCommand {
     func run() throws {
         let host = try global.machines()
         let reaped = try host.reap()
-        let collected = try host.images.collectGarbage(cacheDays: try seconds(cache) / 86400, grace: try seconds(grace))
+        let collected = try host.images.collectGarbage(cacheDays: try seconds(cache) / 86400, grace: try seconds(grace), repack: repack)
         try global.print(Result(store: collected, machines: reaped)) {
             "freed \(bytesText(collected.bytes + reaped.overlayBytes)): \(collected.images) images, \(collected.packs) packs with \(collected.chunks) chunks, "
                 + "\(reaped.machines.count) machines without an owner"
+                + (collected.repacked.map { "; written anew: \(bytesText($0.bytesBefore)) as \(bytesText($0.bytesAfter))" } ?? "")
         }
     }
 
