@@ -1,6 +1,5 @@
 import Foundation
 import GRDB
-import Glibc
 import Linux
 import Synchronization
 
@@ -8,15 +7,13 @@ import Synchronization
 ///
 /// One thread uses it. It holds the store's writers' lock: nothing that it counts on is removed meanwhile.
 public final class ChunkWriter {
-    /// Chunks that are worked on together.
-    private static let batchChunks = 256
-
     private let store: ChunkStore
-    private let level: Int32
     private let lock: FileLock
-    private var batch: ChunkBatch
-    private var worker: PlainThread?
+    private var batch = ChunkBatch()
     private let working: WorkingState
+    /// Hashes and compresses; writes what the other has compressed.
+    private let compressing: Stage<ChunkBatch>
+    private let writing: Stage<ChunkBatch>
     /// How many chunks and bytes came, and how many were new.
     public private(set) var totals = Totals()
 
@@ -27,23 +24,38 @@ public final class ChunkWriter {
         public var storedBytes: Int64 = 0
     }
 
-    /// What only the worker touches while it runs, and the owner after it has joined it.
+    /// What the stages work with, each with its own, and the owner after they have drained.
     private final class WorkingState: @unchecked Sendable {
+        let contexts: [Zstandard.Context]
         var known: Set<Digest> = []
+        var digests: [(index: UInt64, digest: Digest?)] = []
+        var newChunks = 0
+
         var pack: PackWriter?
         let publisher = PackPublisher()
-        var contexts: [Zstandard.Context] = []
-        var digests: [(index: UInt64, digest: Digest?)] = []
-        var totals = Totals()
-        var failure: (any Error)?
+        var storedBytes: Int64 = 0
+
+        /// Batches to be used again.
+        let spare = Mutex<[ChunkBatch]>([])
+
+        init() throws { contexts = try allCores().map { _ in try Zstandard.Context() } }
     }
 
     public init(_ store: ChunkStore, level: Int32) throws {
-        (self.store, self.level) = (store, level)
+        self.store = store
         lock = try store.writerLock()
-        batch = ChunkBatch(capacity: Self.batchChunks)
-        working = WorkingState()
-        for _ in allCores() { working.contexts.append(try Zstandard.Context()) }
+        let working = try WorkingState()
+        let writing = try Stage<ChunkBatch>(capacity: 1) { batch in
+            try Self.write(batch, store, working)
+            batch.clear()
+            working.spare.withLock { $0.append(batch) }
+        }
+        self.working = working
+        self.writing = writing
+        compressing = try Stage(capacity: 1) { batch in
+            try Self.compress(batch, store, level, working)
+            try writing.give(batch)
+        }
     }
 
     /// Takes the chunk `index`: its bytes, which are copied, or zeroes when nil.
@@ -52,21 +64,10 @@ public final class ChunkWriter {
         if batch.isFull { try hand() }
     }
 
-    /// Gives the full batch to the worker, when that has done the one before.
+    /// Gives the batch to the stages.
     private func hand() throws {
-        try awaitWorker()
-        let full = batch
-        batch = ChunkBatch(capacity: Self.batchChunks)
-        let (store, level, working) = (store, level, working)
-        worker = try PlainThread {
-            do { try Self.process(full, store, level, working) } catch { working.failure = error }
-        }
-    }
-
-    private func awaitWorker() throws {
-        worker?.join()
-        worker = nil
-        if let failure = working.failure { throw failure }
+        try compressing.give(batch)
+        batch = working.spare.withLock { $0.popLast() } ?? ChunkBatch()
     }
 
     /// Waits until all that came is hashed and compressed. It is durable only after ``commit(_:_:)``.
@@ -74,7 +75,8 @@ public final class ChunkWriter {
     /// - Returns: the chunks in the order in which they came; nil for zeroes.
     public func drain() throws -> [(index: UInt64, digest: Digest?)] {
         if !batch.isEmpty { try hand() }
-        try awaitWorker()
+        try compressing.drain()
+        try writing.drain()
         return working.digests
     }
 
@@ -95,8 +97,8 @@ public final class ChunkWriter {
             if let pack { try ChunkIndex.add(pack: pack.digest, bytes: pack.bytes, pack.frames, database) }
             try body(database)
         }
-        working.totals.storedBytes += pack?.bytes ?? 0
-        totals = working.totals
+        working.storedBytes += pack?.bytes ?? 0
+        totals = Totals(chunks: working.digests.count, newChunks: working.newChunks, storedBytes: working.storedBytes)
         return prepared.map(\.digest)
     }
 
@@ -108,143 +110,46 @@ public final class ChunkWriter {
     }
 
     deinit {
-        worker?.join()
+        // The one that gives first, so that the other has room for what it gives.
+        compressing.stop()
+        writing.stop()
         working.publisher.join()
     }
 
-    // MARK: the worker
+    // MARK: the stages
 
-    private static func process(_ batch: ChunkBatch, _ store: ChunkStore, _ level: Int32, _ state: WorkingState) throws {
+    private static func compress(_ batch: ChunkBatch, _ store: ChunkStore, _ level: Int32, _ state: WorkingState) throws {
         let digests = batch.hashAll(threads: state.contexts.count)
         for (entry, digest) in zip(batch.entries, digests) { state.digests.append((entry.index, digest)) }
-        state.totals.chunks += digests.count
         let wanted = Set(digests.compactMap { $0 }).subtracting(state.known)
         if !wanted.isEmpty { state.known.formUnion(try store.index.numbers(of: wanted).keys) }
         // Frames of consecutive new chunks.
-        var frames: [[Int]] = []
-        var last: UInt64?
+        var frames: [Range<Int>] = []
         for (position, digest) in digests.enumerated() {
             guard let digest, state.known.insert(digest).inserted else { continue }
-            let index = batch.entries[position].index
-            let isFull = frames.last.map { $0.count >= ChunkStore.frameChunks || batch.entries[$0[$0.count - 1]].bytes.count < ChunkStore.chunkBytes } ?? true
-            if !isFull, let before = last, index == before + 1 { frames[frames.count - 1].append(position) } else { frames.append([position]) }
-            last = index
+            state.newChunks += 1
+            if let last = frames.last, last.upperBound == position, last.count < ChunkStore.frameChunks,
+                batch.entries[position - 1].bytes.count == ChunkStore.chunkBytes, batch.entries[position - 1].index + 1 == batch.entries[position].index
+            {
+                frames[frames.count - 1] = last.lowerBound..<position + 1
+            } else {
+                frames.append(position..<position + 1)
+            }
         }
-        if frames.isEmpty { return }
-        let compressed = try batch.compress(frames, level: level, contexts: state.contexts)
-        for (frame, bytes) in zip(frames, compressed) {
+        try batch.compress(frames, digests, level: level, contexts: state.contexts)
+    }
+
+    private static func write(_ batch: ChunkBatch, _ store: ChunkStore, _ state: WorkingState) throws {
+        for frame in batch.frames {
             let pack = try state.pack ?? PackWriter(in: store.blobs)
             state.pack = pack
-            let plain = frame.reduce(0) { $0 + batch.entries[$1].bytes.count }
-            try bytes.withUnsafeBytes { try pack.append($0, plain: plain, frame.compactMap { digests[$0] }) }
-            state.totals.newChunks += frame.count
+            try pack.append(batch.bytes(of: frame), plain: frame.plain, frame.chunks)
             if pack.bytes >= ChunkStore.packBytes {
                 state.pack = nil
                 let closed = try pack.close()
-                state.totals.storedBytes += closed.bytes
+                state.storedBytes += closed.bytes
                 try state.publisher.publish(closed, into: store.index)
             }
         }
-    }
-}
-
-/// Makes full packs durable behind the compression, one at a time: a sync of 64 MiB takes as long as compressing as much.
-///
-/// Unchecked: one thread at a time uses it, and the box it hands over is the other thread's until that is joined.
-private final class PackPublisher: @unchecked Sendable {
-    private struct Box: @unchecked Sendable {
-        let pack: ClosedPack
-    }
-    private var thread: PlainThread?
-    private let failure = Mutex<(any Error)?>(nil)
-
-    func publish(_ pack: ClosedPack, into index: ChunkIndex) throws {
-        try wait()
-        let box = Box(pack: pack)
-        thread = try PlainThread { [self] in
-            do { try box.pack.publish(into: index) } catch { failure.withLock { $0 = error } }
-        }
-    }
-
-    /// Until the last one is durable.
-    func wait() throws {
-        join()
-        if let error = failure.withLock({ $0 }) { throw error }
-    }
-
-    func join() {
-        thread?.join()
-        thread = nil
-    }
-}
-
-/// Chunks side by side in memory.
-///
-/// Unchecked: filled by one thread, then only read.
-final class ChunkBatch: @unchecked Sendable {
-    struct Entry {
-        var index: UInt64
-        /// Where its bytes are; empty for zeroes.
-        var bytes: Range<Int>
-    }
-    private let memory: UnsafeMutableRawBufferPointer
-    private let capacity: Int
-    private(set) var entries: [Entry] = []
-    private var used = 0
-
-    init(capacity: Int) {
-        self.capacity = capacity
-        memory = .allocate(byteCount: capacity * ChunkStore.chunkBytes, alignment: 4096)
-        entries.reserveCapacity(capacity)
-    }
-
-    deinit { memory.deallocate() }
-
-    var isFull: Bool { entries.count == capacity }
-    var isEmpty: Bool { entries.isEmpty }
-
-    func append(_ index: UInt64, _ bytes: UnsafeRawBufferPointer?) {
-        let count = bytes?.count ?? 0
-        precondition(count <= ChunkStore.chunkBytes && !isFull, "a chunk has at most 64 KiB")
-        if let bytes { UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + count]).copyMemory(from: bytes) }
-        entries.append(Entry(index: index, bytes: used..<used + count))
-        used += count
-    }
-
-    private func part(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[range]) }
-
-    /// The digest of each; nil for zeroes.
-    func hashAll(threads: Int) -> [Digest?] {
-        let results = Results<Digest?>(count: entries.count, nil)
-        spread(entries.count, threads) { [self] index, _ in
-            let bytes = part(entries[index].bytes)
-            results[index] = isZero(bytes) ? nil : Digest.of(bytes)
-        }
-        return results.values
-    }
-
-    private func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard let first = bytes.first else { return true }
-        // Compared with itself, one byte on.
-        return first == 0 && (bytes.count == 1 || bytes.baseAddress.map { memcmp($0, $0 + 1, bytes.count - 1) == 0 } ?? true)
-    }
-
-    /// One zstd frame for each of `frames`, whose chunks lie side by side.
-    func compress(_ frames: [[Int]], level: Int32, contexts: [Zstandard.Context]) throws -> [[UInt8]] {
-        let results = Results<[UInt8]>(count: frames.count, [])
-        let failure = Mutex<StoreError?>(nil)
-        spread(frames.count, contexts.count) { [self] index, thread in
-            let frame = frames[index]
-            do {
-                let range = entries[frame[0]].bytes.lowerBound..<entries[frame[frame.count - 1]].bytes.upperBound
-                results[index] = try Zstandard.compress(part(range), level: level, with: contexts[thread])
-            } catch let error as StoreError {
-                failure.withLock { $0 = error }
-            } catch {
-                failure.withLock { $0 = StoreError("internal", "\(error)") }
-            }
-        }
-        if let error = failure.withLock({ $0 }) { throw error }
-        return results.values
     }
 }

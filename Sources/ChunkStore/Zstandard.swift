@@ -2,18 +2,24 @@ import CZstd
 
 /// zstd frames in memory.
 public enum Zstandard {
-    /// One frame, with its content size and a checksum, appended to `output`.
+    /// One frame, with its content size and a checksum, at the beginning of `output`.
+    ///
+    /// - Returns: the frame's bytes.
+    static func compress(_ bytes: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, level: Int32, with context: Context) throws -> Int {
+        ZSTD_CCtx_reset(context.pointer, ZSTD_reset_session_and_parameters)
+        ZSTD_CCtx_setParameter(context.pointer, ZSTD_c_compressionLevel, level)
+        ZSTD_CCtx_setParameter(context.pointer, ZSTD_c_checksumFlag, 1)
+        let result = ZSTD_compress2(context.pointer, output.baseAddress, output.count, bytes.baseAddress, bytes.count)
+        if ZSTD_isError(result) != 0 {
+            throw StoreError("internal", "zstd cannot compress \(bytes.count) bytes", cause: String(cString: ZSTD_getErrorName(result)))
+        }
+        return result
+    }
+
+    /// One frame, with its content size and a checksum.
     public static func compress(_ bytes: UnsafeRawBufferPointer, level: Int32, with context: Context) throws -> [UInt8] {
-        let bound = ZSTD_compressBound(bytes.count)
-        return try [UInt8](unsafeUninitializedCapacity: bound) { buffer, count in
-            ZSTD_CCtx_reset(context.pointer, ZSTD_reset_session_and_parameters)
-            ZSTD_CCtx_setParameter(context.pointer, ZSTD_c_compressionLevel, level)
-            ZSTD_CCtx_setParameter(context.pointer, ZSTD_c_checksumFlag, 1)
-            let result = ZSTD_compress2(context.pointer, buffer.baseAddress, bound, bytes.baseAddress, bytes.count)
-            if ZSTD_isError(result) != 0 {
-                throw StoreError("internal", "zstd cannot compress \(bytes.count) bytes", cause: String(cString: ZSTD_getErrorName(result)))
-            }
-            count = result
+        try [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { buffer, count in
+            count = try compress(bytes, into: UnsafeMutableRawBufferPointer(buffer), level: level, with: context)
         }
     }
 
