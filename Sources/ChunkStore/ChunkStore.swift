@@ -19,6 +19,8 @@ public final class ChunkStore: Sendable {
     public let blobs: BlobFolder
     public let index: ChunkIndex
     private let cache: FrameCache
+    private let frameMemory = FrameMemory()
+    private let decompressors = Decompressors()
     private let packs = Mutex<[Int64: PackFile]>([:])
     private let pages = Mutex<[UInt32: LocationPage]>([:])
 
@@ -66,15 +68,24 @@ public final class ChunkStore: Sendable {
         let frame = try frame(location)
         try verify(location, frame)
         let count = max(0, min(buffer.count, location.bytes - offset))
-        frame.bytes.withUnsafeBytes { bytes in
-            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[location.position + offset..<location.position + offset + count]))
-        }
+        let start = location.position + offset
+        buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: frame.bytes[start..<start + count]))
+        withExtendedLifetime(frame) {}
         if count < buffer.count { UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).initializeMemory(as: UInt8.self, repeating: 0) }
     }
 
-    /// Makes the chunk cheap to read; troubles are kept for the read.
-    public func prefetch(_ number: UInt32) {
-        do { _ = try frame(try location(number)) } catch {}
+    /// Makes chunks cheap to read, several frames at once; troubles are kept for the read.
+    public func prefetch(_ numbers: [UInt32]) {
+        var frames: [[ChunkLocation]] = []
+        for number in numbers {
+            // As is what cannot be looked up.
+            guard let location = try? location(number) else { continue }
+            if frames.last?.last?.frameKey == location.frameKey { frames[frames.count - 1].append(location) } else { frames.append([location]) }
+        }
+        let wanted = frames
+        spread(wanted.count, min(2, allCores().count)) { index, _ in
+            for location in wanted[index] { do { try verify(location, frame(location)) } catch {} }
+        }
     }
 
     private func forgetPage(of number: UInt32) { pages.withLock { $0[number >> Self.pageShift] = nil } }
@@ -101,20 +112,19 @@ public final class ChunkStore: Sendable {
 
     private func loadFrame(_ location: ChunkLocation) throws -> Frame {
         let pack = try pack(location.pack)
-        let compressed = try [UInt8](unsafeUninitializedCapacity: location.length) { buffer, count in
-            count = try pack.file.read(
-                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<location.length]), at: location.offset)
+        let most = 64 * Self.chunkBytes
+        guard (1...2 * most).contains(location.length), (1...most).contains(location.frameBytes) else {
+            throw corrupt(location, "the index says that its frame has \(location.length) bytes for \(location.frameBytes)")
         }
-        guard compressed.count == location.length else { throw corrupt(location, "the pack is too short") }
-        let plain = try [UInt8](unsafeUninitializedCapacity: location.frameBytes) { buffer, count in
-            do {
-                try compressed.withUnsafeBytes {
-                    try Zstandard.decompress($0, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<location.frameBytes]))
+        return try decompressors.with { decompressor in
+            let compressed = decompressor.scratch(location.length)
+            guard try pack.file.read(into: compressed, at: location.offset) == location.length else { throw corrupt(location, "the pack is too short") }
+            return try Frame(count: location.frameBytes, from: frameMemory) {
+                do { try decompressor.decompress(UnsafeRawBufferPointer(compressed), into: $0) } catch let error as StoreError {
+                    throw corrupt(location, error.cause ?? error.message)
                 }
-            } catch let error as StoreError { throw corrupt(location, error.cause ?? error.message) }
-            count = location.frameBytes
+            }
         }
-        return Frame(bytes: plain)
     }
 
     /// Each chunk is checked the first time that it is read from a decompressed frame.
@@ -124,7 +134,7 @@ public final class ChunkStore: Sendable {
         guard location.position >= 0, location.bytes >= 0, location.position + location.bytes <= frame.bytes.count else {
             throw corrupt(location, "its frame is too short")
         }
-        let digest = frame.bytes.withUnsafeBytes { Digest.of(UnsafeRawBufferPointer(rebasing: $0[location.position..<location.position + location.bytes])) }
+        let digest = Digest.of(UnsafeRawBufferPointer(rebasing: frame.bytes[location.position..<location.position + location.bytes]))
         if digest != location.digest { throw corrupt(location, "its bytes have the digest \(digest)") }
         frame.verified.bitwiseOr(bit, ordering: .acquiringAndReleasing)
     }

@@ -1,4 +1,5 @@
 import CZstd
+import Foundation
 
 /// zstd frames in memory.
 public enum Zstandard {
@@ -30,10 +31,14 @@ public enum Zstandard {
     }
 
     /// Fills `output` with what one frame holds, which must be exactly as much.
-    public static func decompress(_ frame: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws {
-        let result = ZSTD_decompress(output.baseAddress, output.count, frame.baseAddress, frame.count)
+    static func decompress(_ frame: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws {
+        try check(ZSTD_decompress(output.baseAddress, output.count, frame.baseAddress, frame.count), output.count)
+    }
+
+    /// - Parameter result: what zstd returned.
+    fileprivate static func check(_ result: Int, _ expected: Int) throws {
         if ZSTD_isError(result) != 0 { throw StoreError("corrupt", "a zstd frame cannot be read", cause: String(cString: ZSTD_getErrorName(result))) }
-        if result != output.count { throw StoreError("corrupt", "a zstd frame holds \(result) bytes instead of \(output.count)") }
+        if result != expected { throw StoreError("corrupt", "a zstd frame holds \(result) bytes instead of \(expected)") }
     }
 
     /// A small blob, whose frame tells its size.
@@ -60,5 +65,50 @@ public enum Zstandard {
         }
 
         deinit { ZSTD_freeCCtx(pointer) }
+    }
+}
+
+/// What decompressing needs beside its input, and room for that.
+final class Decompressor {
+    private let context: OpaquePointer
+    private var memory: UnsafeMutableRawBufferPointer
+
+    init() throws {
+        guard let made = ZSTD_createDCtx() else { throw StoreError("noMemory", "there is no memory for zstd") }
+        context = made
+        memory = .allocate(byteCount: 256 << 10, alignment: 4096)
+    }
+
+    deinit {
+        ZSTD_freeDCtx(context)
+        memory.deallocate()
+    }
+
+    /// Room for a compressed frame, until the next call.
+    func scratch(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        if count > memory.count {
+            memory.deallocate()
+            memory = .allocate(byteCount: count, alignment: 4096)
+        }
+        return UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
+    }
+
+    /// As ``Zstandard/decompress(_:into:)``.
+    func decompress(_ frame: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws {
+        try Zstandard.check(ZSTD_decompressDCtx(context, output.baseAddress, output.count, frame.baseAddress, frame.count), output.count)
+    }
+}
+
+/// Decompressors that are used again: there are as many as were ever needed at once.
+///
+/// Unchecked: guarded by the lock; one that is taken is the taker's.
+final class Decompressors: @unchecked Sendable {
+    private let lock = NSLock()
+    private var free: [Decompressor] = []
+
+    func with<T>(_ body: (Decompressor) throws -> T) throws -> T {
+        let one = try lock.withLock { free.popLast() } ?? Decompressor()
+        defer { lock.withLock { free.append(one) } }
+        return try body(one)
     }
 }

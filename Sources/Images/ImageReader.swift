@@ -25,11 +25,8 @@ public final class ImageReader: Sendable {
 
     /// Decompresses what these chunks are in; troubles are kept for the read.
     public func prefetch(_ indexes: Range<UInt64>) {
-        for index in indexes {
-            // The read tells what is wrong with the map.
-            guard let number = try? map.number(at: index), number != 0 else { continue }
-            store.prefetch(number)
-        }
+        // The read tells what is wrong with the map.
+        store.prefetch(indexes.compactMap { try? map.number(at: $0) }.filter { $0 != 0 })
     }
 
     /// Whether the chunk is known to be zeroes; a map that cannot be read knows nothing, and the read tells why.

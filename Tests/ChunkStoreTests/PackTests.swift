@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Linux
+import Synchronization
 import Testing
 
 @testable import ChunkStore
@@ -110,14 +111,35 @@ struct PackTests {
     @Test("the cache holds no more bytes than it may")
     func cacheLimit() throws {
         let cache = FrameCache(limit: 10_000)
-        for index in 0..<100 { _ = try cache.frame(.init(pack: 1, offset: Int64(index))) { Frame(bytes: [UInt8](repeating: 1, count: 1000)) } }
+        let memory = FrameMemory()
+        func frame() throws -> Frame { try Frame(count: 1000, from: memory) { $0.initializeMemory(as: UInt8.self, repeating: 1) } }
+        for index in 0..<100 { _ = try cache.frame(.init(pack: 1, offset: Int64(index)), load: frame) }
         var loads = 0
         for index in 0..<100 {
             _ = try cache.frame(.init(pack: 1, offset: Int64(index))) {
                 loads += 1
-                return Frame(bytes: [])
+                return try frame()
             }
         }
         #expect(loads >= 90)
+    }
+
+    @Test("a frame that many want at once is decompressed once; one that cannot be is tried again")
+    func singleFlight() throws {
+        let cache = FrameCache(limit: 10_000)
+        let memory = FrameMemory()
+        let loads = Atomic(0)
+        let failures = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: 8) { _ in
+            do {
+                _ = try cache.frame(.init(pack: 1, offset: 0)) {
+                    let count = loads.wrappingAdd(1, ordering: .relaxed).newValue
+                    usleep(20_000)
+                    if count == 1 { throw StoreError("corrupt", "the first one fails") }
+                    return try Frame(count: 100, from: memory) { $0.initializeMemory(as: UInt8.self, repeating: 1) }
+                }
+            } catch { failures.wrappingAdd(1, ordering: .relaxed) }
+        }
+        #expect(loads.load(ordering: .relaxed) == 2 && failures.load(ordering: .relaxed) == 1)
     }
 }
