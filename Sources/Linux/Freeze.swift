@@ -31,6 +31,15 @@ public struct FileSystem: Sendable {
         throw LinuxError("thaw", path)
     }
 
+    /// Gives up all that is dirty, and everything that comes later: for a file system that nobody needs any more. Only unmounting it is left.
+    ///
+    /// Source: the kernel's FS_IOC_SHUTDOWN, `_IOR('X', 125, __u32)`, without writing the journal.
+    public func abandon() throws {
+        let request: UInt = 0x8004_587D
+        var withoutLog: UInt32 = 2
+        try check("abandon", path) { withUnsafeMutablePointer(to: &withoutLog) { clinux_ioctl(folder.raw, request, $0) } }
+    }
+
     /// Tells the device which blocks hold nothing any more.
     public func trim() throws {
         var range = fstrim_range(start: 0, len: UInt64.max, minlen: 0)

@@ -232,7 +232,9 @@ final class DiskServer: Sendable {
     }
 
     /// After the mount is gone: waits for the supervisor, which has nothing to serve any more.
-    func end() throws {
+    ///
+    /// - Parameter flushing: whether it makes the disk durable first.
+    func end(flushing: Bool) throws {
         requests.lock()
         defer { requests.unlock() }
         let process = state.withLock { state in
@@ -242,10 +244,10 @@ final class DiskServer: Sendable {
             return process
         }
         guard let process else { return }
-        _ = try process.channel.ask(SupervisorRequest.flush, SupervisorAnswer.self)
+        if flushing { _ = try process.channel.ask(SupervisorRequest.flush, SupervisorAnswer.self) } else { kill(process.pid, SIGKILL) }
         shutdown(process.channel.raw, Int32(SHUT_RDWR))
-        // It has flushed: what it still does is to end.
-        for _ in 0..<500 where ProcessIdentity(of: process.pid) != nil { usleep(2000) }
+        // What it still does is to end.
+        for _ in 0..<2000 where ProcessIdentity(of: process.pid) != nil { usleep(500) }
         kill(process.pid, SIGKILL)
     }
 }

@@ -53,7 +53,7 @@ public enum Keeper {
             do {
                 try timed("bring up") { try session.bringUp() }
             } catch {
-                session.takeDown(trims: false)
+                session.takeDown(trims: false, discards: false)
                 session.recordFailure(error)
                 throw error
             }

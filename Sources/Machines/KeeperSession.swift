@@ -328,7 +328,7 @@ final class KeeperSession: @unchecked Sendable {
         defer { operations.unlock() }
         if goingDown.exchange(true, ordering: .acquiringAndReleasing) { return nil }
         if request.grace > 0 { endGently(request.grace) }
-        let clean = takeDown(trims: request.trims)
+        let clean = takeDown(trims: request.trims, discards: request.removes)
         do {
             try update {
                 $0.state = request.state
@@ -354,8 +354,10 @@ final class KeeperSession: @unchecked Sendable {
     }
 
     /// Takes down what is up: thaw, kill, unmount, detach, unmount FUSE. Measured: any other order pins the loop device.
+    ///
+    /// - Parameter discards: nobody needs the disk any more, so that nothing is written back.
     @discardableResult
-    func takeDown(trims: Bool) -> Bool {
+    func takeDown(trims: Bool, discards: Bool) -> Bool {
         goingDown.store(true, ordering: .releasing)
         var clean = true
         func attempt(_ what: String, _ body: () throws -> Void) {
@@ -373,11 +375,12 @@ final class KeeperSession: @unchecked Sendable {
             for place in boundFiles.reversed() { attempt("unmount \(place)") { try unmount(place) } }
             if isMapped { attempt("unmount the root") { try unmount(paths.root) } }
             if isMounted {
+                if discards { attempt("abandon the disk") { try FileSystem(at: paths.disk).abandon() } }
                 if trims { attempt("trim") { try FileSystem(at: paths.disk).trim() } }
                 attempt("unmount the disk") { try unmountPatiently(paths.disk) }
             }
             if let loop { attempt("detach the loop device") { try loop.detach() } }
-            if let server { attempt("end the disk's server") { try server.end() } }
+            if let server { attempt("end the disk's server") { try server.end(flushing: !discards) } }
             if device != nil { attempt("unmount FUSE") { try unmount(paths.fuse, lazily: !clean) } }
             device = nil
             attempt("take down the network") { try surroundings.get().finish() }

@@ -7,7 +7,7 @@ import Recipes
 
 struct Build: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make an image of a recipe.",
+        commandName: "build", abstract: "Make an image of a recipe.",
         discussion:
             "Steps that have been made before are taken from the cache; `terrine plan` tells which. A step that fails leaves its disk to `terrine shell --failed`."
     )

@@ -32,7 +32,7 @@ struct CheckpointCommand: ParsableCommand {
 
 struct Fork: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Start machines from another's exact disk.",
+        commandName: "fork", abstract: "Start machines from another's exact disk.",
         discussion: "Not taken along: running processes, what is in /run, /dev/shm and other memory file systems, and published ports.")
 
     @OptionGroup var global: GlobalOptions
@@ -79,7 +79,7 @@ struct Fork: ParsableCommand {
 
 struct Rollback: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take a machine's disk back, in place.",
+        commandName: "rollback", abstract: "Take a machine's disk back, in place.",
         discussion: "To its last checkpoint, or else to what it started from. Its processes end, its services start again.")
 
     @OptionGroup var global: GlobalOptions
@@ -101,7 +101,7 @@ struct Rollback: ParsableCommand {
 
 struct Promote: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let a fork take its parent's place.",
+        commandName: "promote", abstract: "Let a fork take its parent's place.",
         discussion:
             "The parent's name, settings and ports stay; its disk becomes the fork's. What the parent was is kept as the image PARENT:before-FORK. Both restart."
     )

@@ -4,7 +4,7 @@ import Machines
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell what this host can do, what is missing, and the command that mends it.",
+        commandName: "doctor", abstract: "Tell what this host can do, what is missing, and the command that mends it.",
         discussion: "Mounts a small disk in a namespace of its own to find out. The exit code is 1 when no machine can run here.")
 
     @OptionGroup var global: GlobalOptions

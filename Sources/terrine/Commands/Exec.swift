@@ -4,7 +4,7 @@ import Machines
 
 struct Exec: ParsableCommand, RunsCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run a command in a running machine.",
+        commandName: "exec", abstract: "Run a command in a running machine.",
         discussion:
             "Input, output and errors are this process's, apart from each other; the command's exit code is this one's: 126 for a file that is no program, 127 for none."
     )

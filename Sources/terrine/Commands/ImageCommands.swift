@@ -31,7 +31,7 @@ struct ImageList: ParsableCommand {
 }
 
 struct History: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Tell which steps an image was made by, newest first.")
+    static let configuration = CommandConfiguration(commandName: "history", abstract: "Tell which steps an image was made by, newest first.")
 
     @OptionGroup var global: GlobalOptions
 
@@ -54,7 +54,7 @@ struct History: ParsableCommand {
 }
 
 struct Inspect: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Tell all about an image or a machine, as JSON.")
+    static let configuration = CommandConfiguration(commandName: "inspect", abstract: "Tell all about an image or a machine, as JSON.")
 
     @OptionGroup var global: GlobalOptions
 
@@ -77,7 +77,7 @@ struct Inspect: ParsableCommand {
 }
 
 struct Tag: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Give an image another name.")
+    static let configuration = CommandConfiguration(commandName: "tag", abstract: "Give an image another name.")
 
     @OptionGroup var global: GlobalOptions
 

@@ -16,7 +16,7 @@ enum EachMachine {
 }
 
 struct Stop: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Stop machines; their disks stay.")
+    static let configuration = CommandConfiguration(commandName: "stop", abstract: "Stop machines; their disks stay.")
 
     @OptionGroup var global: GlobalOptions
 
@@ -67,7 +67,7 @@ struct Remove: ParsableCommand {
 
 struct Hibernate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Stop machines so that their disks take little room.",
+        commandName: "hibernate", abstract: "Stop machines so that their disks take little room.",
         discussion: "`terrine resume` starts them again, from their disks; processes are not kept.")
 
     @OptionGroup var global: GlobalOptions
@@ -79,7 +79,7 @@ struct Hibernate: ParsableCommand {
 }
 
 struct Resume: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Start machines again that were stopped, hibernated or lost.")
+    static let configuration = CommandConfiguration(commandName: "resume", abstract: "Start machines again that were stopped, hibernated or lost.")
 
     @OptionGroup var global: GlobalOptions
 
@@ -91,7 +91,7 @@ struct Resume: ParsableCommand {
 
 struct Wait: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Wait until machines do not run any more.", discussion: "Exits with 1 when one still runs after --timeout.")
+        commandName: "wait", abstract: "Wait until machines do not run any more.", discussion: "Exits with 1 when one still runs after --timeout.")
 
     @OptionGroup var global: GlobalOptions
 

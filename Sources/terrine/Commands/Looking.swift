@@ -33,7 +33,7 @@ struct List: ParsableCommand {
 }
 
 struct Logs: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print what a machine's services and first process said.")
+    static let configuration = CommandConfiguration(commandName: "logs", abstract: "Print what a machine's services and first process said.")
 
     @OptionGroup var global: GlobalOptions
 

@@ -7,7 +7,7 @@ import Recipes
 
 struct Run: ParsableCommand, RunsCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run a command in a fresh machine, and discard it.",
+        commandName: "run", abstract: "Run a command in a fresh machine, and discard it.",
         discussion: "The command's exit code is this one's. IMAGE may be a folder with a recipe: it is built if need be.")
 
     @OptionGroup var global: GlobalOptions

@@ -4,7 +4,7 @@ import Foundation
 import Machines
 
 struct Shell: ParsableCommand, RunsCommand {
-    static let configuration = CommandConfiguration(abstract: "Open a shell in a running machine, or where a build failed.")
+    static let configuration = CommandConfiguration(commandName: "shell", abstract: "Open a shell in a running machine, or where a build failed.")
 
     @OptionGroup var global: GlobalOptions
 

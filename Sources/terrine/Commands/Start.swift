@@ -3,7 +3,7 @@ import Machines
 
 struct Start: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Start a machine from an image.",
+        commandName: "start", abstract: "Start a machine from an image.",
         discussion: "Returns when its services are ready. The machine runs until `terrine stop` or `terrine rm`, whatever happens to this terminal.")
 
     @OptionGroup var global: GlobalOptions
@@ -29,7 +29,7 @@ struct Start: ParsableCommand {
 
 struct Restore: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Start a machine from a checkpoint.",
+        commandName: "restore", abstract: "Start a machine from a checkpoint.",
         discussion: "The same as `start` with a name that must be given: a checkpoint is an image. To go back in place, see `rollback`.")
 
     @OptionGroup var global: GlobalOptions

@@ -48,7 +48,7 @@ struct CollectGarbage: ParsableCommand {
 
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Read everything in the store and say what is wrong with it.",
+        commandName: "verify", abstract: "Read everything in the store and say what is wrong with it.",
         discussion: "Exits with 1 when something is; the images that are affected are named.")
 
     @OptionGroup var global: GlobalOptions
