@@ -49,6 +49,7 @@ public struct PlanRunner: Sendable {
         try FailedSteps(images: images).clear(plan.recipe.folder)
         try check(image, plan, reference)
         try tag(reference, image)
+        try images.recordBuild(plan.recordName, image)
         return BuildResult(image: image, reference: reference, steps: built, duration: ContinuousClock.now - start)
     }
 

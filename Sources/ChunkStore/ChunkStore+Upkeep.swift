@@ -26,8 +26,11 @@ extension ChunkStore {
     /// - Parameters:
     ///   - needed: the numbers of all chunks that anybody needs.
     ///   - all: forget what is not needed also in packs of which most is: they are going to be written anew.
+    ///   - leastNeeded: the part of a pack's bytes that must be needed for it to stay as it is.
     /// - Returns: what was removed, and the packs that hold so little now that they should be written anew.
-    public func collectGarbage(keeping needed: NumberSet, all: Bool = false, _ lock: FileLock) throws -> (collected: Collected, sparse: [Int64]) {
+    public func collectGarbage(
+        keeping needed: NumberSet, all: Bool = false, leastNeeded: Double = 0.5, _ lock: FileLock
+    ) throws -> (collected: Collected, sparse: [Int64]) {
         defer { withExtendedLifetime(lock) {} }
         try blobs.removeLeftovers()
         var result = Collected()
@@ -51,8 +54,11 @@ extension ChunkStore {
             if dead.count == count {
                 gone.append(pack)
                 result.chunks += count
-            } else if all || liveBytes * 2 < pack.bytes {
-                if liveBytes * 2 < pack.bytes { sparse.append(pack.id) }
+                continue
+            }
+            let isSparse = !dead.isEmpty && Double(liveBytes) < Double(pack.bytes) * leastNeeded
+            if isSparse { sparse.append(pack.id) }
+            if all || isSparse {
                 result.chunks += dead.count
                 unneeded += dead
             }
@@ -127,15 +133,27 @@ extension ChunkStore {
     }
 
     /// Takes the collector's lock, waiting up to `seconds` for writers to finish.
+    ///
+    /// Writers that come one after the other would keep it waiting for ever, so it lets no new ones in; but only for a moment at a time: one that is
+    /// there may take minutes, and the others must not wait for it.
     public func lockForCollection(waiting seconds: Double) throws -> FileLock {
-        let deadline = ContinuousClock.now + .seconds(seconds)
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(seconds)
         while true {
-            if let lock = try collectorLock() { return lock }
-            if ContinuousClock.now > deadline {
+            do {
+                let gate = try FileLock(gatePath)
+                defer { withExtendedLifetime(gate) {} }
+                let open = clock.now + .milliseconds(250)
+                repeat {
+                    if let lock = try collectorLock() { return lock }
+                    usleep(5000)
+                } while clock.now < open
+            }
+            if clock.now > deadline {
                 throw StoreError(
                     "busy", "somebody has been writing to \(path) for \(Int(seconds)) s", fix: "wait until the build or checkpoint has ended, and try again")
             }
-            usleep(20_000)
+            usleep(100_000)
         }
     }
 

@@ -42,7 +42,14 @@ public final class ChunkStore: Sendable {
     }
 
     /// Held shared while something is written that counts on what is known, and alone while what nobody needs is forgotten.
-    public func writerLock() throws -> FileLock { try FileLock(path + "/writers.lock", shared: true) }
+    public func writerLock() throws -> FileLock {
+        // Closed for moments by a collector that would otherwise never find the store without a writer.
+        let gate = try FileLock(gatePath, shared: true)
+        defer { withExtendedLifetime(gate) {} }
+        return try FileLock(path + "/writers.lock", shared: true)
+    }
+
+    var gatePath: String { path + "/writers.gate" }
 
     func collectorLock() throws -> FileLock? { try FileLock(ifFree: path + "/writers.lock") }
 

@@ -20,6 +20,9 @@ public struct Image: Sendable, Equatable {
     public let cacheKey: String?
     /// Of its files, whatever the blocks.
     public let treeDigest: String?
+
+    /// The ``step`` of a checkpoint.
+    public static let checkpointStep = "checkpoint"
 }
 
 /// What an image shall be, beside its chunks.

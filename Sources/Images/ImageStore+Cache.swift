@@ -9,12 +9,27 @@ extension ImageStore {
     public func cached(_ key: String) throws -> Image? {
         let row = try chunks.index.read { try Row.fetchOne($0, sql: "SELECT image, used FROM cache WHERE key = ?", arguments: [key]) }
         guard let row, let digest = Digest(bytes: row["image"] as Data), chunks.blobs.contains(digest) else { return nil }
-        // Once a day is enough for `gc` to know what is in use, and a build that has nothing to do writes nothing.
+        let image = try image(digest)
+        // Nobody takes it from who is about to use it. One that cannot be held is gone, or damaged: it is made again.
+        do { try hold(image) } catch is ImageError { return nil } catch is StoreError { return nil }
+        // Once an hour is enough for `gc` to know what is in use, and a build that has nothing to do writes nothing. A clock may have gone back.
         let now = Date().timeIntervalSince1970
-        if now - (row["used"] as Double) > 86400 {
+        if abs(now - (row["used"] as Double)) > 3600 {
             try chunks.index.write { try $0.execute(sql: "UPDATE cache SET used = ? WHERE key = ?", arguments: [now, key]) }
         }
-        return try image(digest)
+        return image
+    }
+
+    /// All entries with the images that they name, those first that were not used for the longest time.
+    func cacheEntries() throws -> [(key: String, image: Digest)] {
+        try chunks.index.read { try Row.fetchAll($0, sql: "SELECT key, image FROM cache ORDER BY used, key") }.compactMap { row in
+            Digest(bytes: row["image"] as Data).map { (row["key"], $0) }
+        }
+    }
+
+    /// Forgets entries.
+    func dropCache(_ keys: [String]) throws {
+        try chunks.index.write { database in for key in keys { try database.execute(sql: "DELETE FROM cache WHERE key = ?", arguments: [key]) } }
     }
 
     /// Remembers what a step made, and what it was made from.

@@ -48,7 +48,9 @@ extension ImageStore {
     }
 
     /// Names an image, in the place of what had the name before; does nothing when it has it already.
-    public func tag(_ reference: String, _ image: Image) throws {
+    ///
+    /// - Parameter machine: of which it is a checkpoint: `gc` may be asked to take such names away.
+    public func tag(_ reference: String, _ image: Image, checkpointOf machine: String? = nil) throws {
         let name = try ImageReference.normal(reference)
         let lock = try rootsLock()
         defer { withExtendedLifetime(lock) {} }
@@ -58,10 +60,9 @@ extension ImageStore {
         }
         try changeIndex { index in
             index.manifests.removeAll { $0.annotations?[OCIIndex.referenceKey] == name }
-            index.manifests.append(
-                OCIDescriptor(
-                    mediaType: OCIManifest.mediaType, digest: manifest, size: size,
-                    annotations: [OCIIndex.referenceKey: name, OCIIndex.imageKey: image.digest.description]))
+            var annotations = [OCIIndex.referenceKey: name, OCIIndex.imageKey: image.digest.description]
+            annotations[OCIIndex.checkpointKey] = machine
+            index.manifests.append(OCIDescriptor(mediaType: OCIManifest.mediaType, digest: manifest, size: size, annotations: annotations))
             index.manifests.sort { ($0.annotations?[OCIIndex.referenceKey] ?? "") < ($1.annotations?[OCIIndex.referenceKey] ?? "") }
         }
     }
@@ -69,13 +70,29 @@ extension ImageStore {
     /// Takes a name away; the image goes with the next `gc` when nothing else needs it.
     public func untag(_ reference: String) throws {
         let name = try ImageReference.normal(reference)
-        var found = false
+        var found: OCIDescriptor?
         try changeIndex { index in
-            let count = index.manifests.count
+            found = index.manifests.first { $0.annotations?[OCIIndex.referenceKey] == name }
             index.manifests.removeAll { $0.annotations?[OCIIndex.referenceKey] == name }
-            found = index.manifests.count < count
         }
-        if !found { throw try notFound(reference) }
+        guard let found else { throw try notFound(reference) }
+        guard let image = found.annotations?[OCIIndex.imageKey].flatMap({ Digest($0) }) else { return }
+        if try !references().contains(where: { $0.digest == image }) { try forgetBuild(image) }
+    }
+
+    /// Takes away the names that checkpoints got as they were made, of images that `isSuperseded`.
+    ///
+    /// - Returns: how many.
+    func dropCheckpointNames(_ isSuperseded: (Digest) -> Bool) throws -> Int {
+        var count = 0
+        try changeIndex { index in
+            let before = index.manifests.count
+            index.manifests.removeAll { entry in
+                entry.annotations?[OCIIndex.checkpointKey] != nil && entry.annotations?[OCIIndex.imageKey].flatMap { Digest($0) }.map(isSuperseded) ?? false
+            }
+            count = before - index.manifests.count
+        }
+        return count
     }
 
     /// The image that `reference` names: `name[:tag]`, a digest, or at least six of its digits.

@@ -11,6 +11,8 @@ extension ImageStore {
     public struct Collected: Codable, Sendable {
         public var images = 0
         public var cacheEntries = 0
+        /// Names of superseded checkpoints.
+        public var names = 0
         public var packs = 0
         public var chunks = 0
         public var bytes: Int64 = 0
@@ -26,47 +28,68 @@ extension ImageStore {
     ///   - grace: in seconds: images that are younger stay.
     ///   - wait: in seconds: how long to wait for writers to finish.
     ///   - repack: compress what stays as small as is worth it, if it was not yet. That takes long, and nobody waits for it.
-    public func collectGarbage(cacheDays: Double = 30, grace: Double = 0, wait: Double = 60, repack: Bool = false) throws -> Collected {
+    ///   - maxBytes: cache entries are given up, oldest first, until the store has at most so many; ``ImageError`` `quota` when that is not enough.
+    public func collectGarbage(
+        cacheDays: Double = 30, grace: Double = 0, wait: Double = 60, retention: Retention = Retention(), repack: Bool = false, maxBytes: Int64? = nil
+    ) throws -> Collected {
         let only = try FileLock(path + "/gc.lock")
         defer { withExtendedLifetime(only) {} }
         var result = Collected()
-        var sparse: [Int64] = []
-        do {
-            let lock = try chunks.lockForCollection(waiting: wait)
-            defer { withExtendedLifetime(lock) {} }
-            let cutoff = Date().timeIntervalSince1970 - cacheDays * 86400
-            result.cacheEntries = try chunks.index.write { database in
-                try database.execute(sql: "DELETE FROM cache WHERE used <= ?", arguments: [cutoff])
-                return database.changesCount
-            }
-            var reach = Reach(blobs: try foreignBlobs(), chunks: try chunks.noNumbers())
-            let dead = try mark(&reach, grace)
-            // Rows first: who finds no row does not look for the blobs.
-            try chunks.index.write { database in
-                for table in ["images", "summaries"] {
-                    for image in dead { try database.execute(sql: "DELETE FROM \(table) WHERE digest = ?", arguments: [Data(image.bytes)]) }
-                }
-            }
-            result.images = dead.count
-            let packs = try Set(chunks.packDigests())
-            for blob in try chunks.blobs.all() where !reach.blobs.contains(blob) && !packs.contains(blob) {
-                result.bytes += chunks.blobs.size(of: blob) ?? 0
-                unlink(chunks.blobs.path(of: blob))
-            }
-            let (collected, left) = try chunks.collectGarbage(keeping: reach.chunks, all: repack, lock)
-            (result.packs, result.chunks) = (collected.packs, collected.chunks)
-            result.bytes += collected.bytes
-            sparse = left
+        let (kept, names) = try apply(retention)
+        result.names = names
+        let cutoff = Date().timeIntervalSince1970 - cacheDays * 86400
+        result.cacheEntries = try chunks.index.write { database in
+            try database.execute(sql: "DELETE FROM cache WHERE used <= ?", arguments: [cutoff])
+            return database.changesCount
         }
-        result.bytes += try chunks.compact(sparse).bytes
-        try maps.collect(keeping: Set(allImages()))
-        try removeStrayFiles()
+        try sweep(&result, grace: grace, wait: wait, keeping: kept, all: repack)
+        if let maxBytes { try evict(to: maxBytes, &result) { try sweep(&$0, grace: grace, wait: wait, keeping: kept, leastNeeded: 0.9) } }
         if repack {
             result.repacked = try chunks.repack(readingOrder())
             // So that the next list has not to.
             _ = try summaries(of: allImages())
         }
         return result
+    }
+
+    /// - Parameters:
+    ///   - all: forget also in packs of which most is needed what is not.
+    ///   - leastNeeded: the part of a pack that must be needed for it to stay as it is.
+    private func sweep(
+        _ result: inout Collected, grace: Double, wait: Double, keeping kept: Set<Digest>, all: Bool = false, leastNeeded: Double = 0.5
+    ) throws {
+        var sparse: [Int64] = []
+        var reach = Reach(blobs: [], chunks: try chunks.noNumbers())
+        // Most is looked at while nobody has to wait, and the rest, which is new, under the lock.
+        let known = Set(try allImages())
+        for image in try roots().all where known.contains(image) { try keep(image, &reach) }
+        do {
+            let lock = try chunks.lockForCollection(waiting: wait)
+            defer { withExtendedLifetime(lock) {} }
+            reach.chunks.extend(to: try chunks.noNumbers())
+            reach.blobs.formUnion(try foreignBlobs())
+            let dead = try mark(&reach, grace, keeping: kept)
+            // Rows first: who finds no row does not look for the blobs.
+            try chunks.index.write { database in
+                for table in ["images", "summaries"] {
+                    for image in dead { try database.execute(sql: "DELETE FROM \(table) WHERE digest = ?", arguments: [Data(image.bytes)]) }
+                }
+            }
+            result.images += dead.count
+            let packs = try Set(chunks.packDigests())
+            for blob in try chunks.blobs.all() where !reach.blobs.contains(blob) && !packs.contains(blob) {
+                result.bytes += chunks.blobs.size(of: blob) ?? 0
+                unlink(chunks.blobs.path(of: blob))
+            }
+            let (collected, left) = try chunks.collectGarbage(keeping: reach.chunks, all: all, leastNeeded: leastNeeded, lock)
+            result.packs += collected.packs
+            result.chunks += collected.chunks
+            result.bytes += collected.bytes
+            sparse = left
+        }
+        result.bytes += try chunks.compact(sparse).bytes
+        try maps.collect(keeping: Set(allImages()))
+        try removeStrayFiles()
     }
 
     /// What images need.
@@ -76,7 +99,7 @@ extension ImageStore {
     }
 
     /// Gathers what is needed, and returns the images that are not.
-    private func mark(_ reach: inout Reach, _ grace: Double) throws -> [Digest] {
+    private func mark(_ reach: inout Reach, _ grace: Double, keeping kept: Set<Digest>) throws -> [Digest] {
         let roots = try roots()
         let images = Set(try allImages())
         if let lost = roots.named.first(where: { !images.contains($0) }) {
@@ -87,7 +110,7 @@ extension ImageStore {
         var dead: [Digest] = []
         for image in images {
             // From here on nobody begins to read one that goes.
-            if try roots.named.contains(image) || roots.cached.contains(image) || age(image) < grace || !maps.removeIfUnused(image) {
+            if try kept.contains(image) || roots.all.contains(image) || age(image) < grace || !maps.removeIfUnused(image) {
                 try keep(image, &reach)
             } else {
                 dead.append(image)
@@ -149,11 +172,11 @@ extension ImageStore {
     }
 
     /// The images that somebody counts on, and those that the cache names.
-    private func roots() throws -> (named: Set<Digest>, cached: Set<Digest>) {
+    func roots() throws -> (named: Set<Digest>, all: Set<Digest>) {
         var named = Set(try references().map(\.digest))
         for owner in try pins() { named.formUnion(try pinned(by: owner)) }
         let cached = try chunks.index.read { try Data.fetchAll($0, sql: "SELECT image FROM cache") }.compactMap { Digest(bytes: $0) }
-        return (named, Set(cached))
+        return (named, named.union(cached))
     }
 
     private func keep(_ image: Digest, _ reach: inout Reach) throws {
@@ -164,7 +187,7 @@ extension ImageStore {
     }
 
     /// Seconds since it was made, or made again.
-    private func age(_ image: Digest) -> Double {
+    func age(_ image: Digest) -> Double {
         var status = stat()
         return stat(chunks.blobs.path(of: image), &status) == 0 ? Double(time(nil) - status.st_mtim.tv_sec) : .infinity
     }

@@ -12,12 +12,14 @@ public final class ImageStore: Sendable {
     public let home: String
     public let chunks: ChunkStore
     let maps: MapFolder
+    /// Bytes that its blobs may take; nil: as many as there is room for.
+    public let limit: Int64?
     private let held = Mutex<[Descriptor]>([])
     var path: String { home + "/store" }
 
     /// Opens or makes the store of `home`.
-    public init(home: String) throws {
-        self.home = home
+    public init(home: String, limit: Int64? = nil) throws {
+        (self.home, self.limit) = (home, limit)
         do {
             for folder in ["", "/maps", "/pins", "/flights"] {
                 try FileManager.default.createDirectory(
@@ -123,6 +125,7 @@ public final class ImageStore: Sendable {
             throw ImageError(
                 "invalid", "a disk of \(draft.virtualBytes) bytes cannot follow one of \(draft.parent?.virtualBytes ?? 0)", fix: "a disk can grow, not shrink")
         }
+        try makeRoom()
         let writer = try ChunkWriter(chunks, level: level)
         try fill(LayerWriter(writer, diskBytes: draft.virtualBytes))
         let added = try writer.drain()
@@ -167,8 +170,8 @@ public final class ImageStore: Sendable {
         return image
     }
 
-    /// Keeps `gc` from an image that this process made and has perhaps not named yet.
-    private func hold(_ image: Image) throws {
+    /// Keeps `gc` from an image that this process made or found, and has perhaps not named yet.
+    func hold(_ image: Image) throws {
         let map = try map(of: image)
         held.withLock { held in
             // Whoever makes more than these has named the first long ago.

@@ -28,6 +28,8 @@ struct OCIIndex: Codable {
     static let referenceKey = "org.opencontainers.image.ref.name"
     /// The image's own digest, which is that of its config.
     static let imageKey = "dev.terrine.image"
+    /// Of a name that a checkpoint got as it was made: its machine.
+    static let checkpointKey = "dev.terrine.checkpoint"
 
     var schemaVersion = 2
     var mediaType = "application/vnd.oci.image.index.v1+json"

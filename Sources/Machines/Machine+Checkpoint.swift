@@ -38,6 +38,8 @@ extension Machine {
     public func checkpoint(as reference: String?, inBackground: Bool = false) throws -> Checkpoint {
         let clock = ContinuousClock()
         let start = clock.now
+        // A store that is too full is told before the machine pauses.
+        try host.images.makeRoom()
         let lock = try lock()
         let state = try seal()
         var checkpoint = Checkpoint(
@@ -48,7 +50,7 @@ extension Machine {
             return checkpoint
         }
         let image = try pack(state)
-        if let reference { try host.images.tag(reference, image) }
+        if let reference { try host.images.tag(reference, image, checkpointOf: name) }
         checkpoint.digest = image.digest.description
         checkpoint.durableMilliseconds = start.duration(to: clock.now) / .milliseconds(1)
         return checkpoint
@@ -90,7 +92,7 @@ extension Machine {
         if state.sealed.isEmpty { return parent }
         var draft = ImageDraft(continuing: parent)
         draft.virtualBytes = try file().diskSize
-        draft.step = "checkpoint"
+        draft.step = Image.checkpointStep
         let image = try write(draft, state, level: 1)
         try stand(on: image, instead: state)
         return image
@@ -148,7 +150,7 @@ extension Machine {
             let machine = try MachineHost(home: arguments[0], images: images).machine(arguments[1])
             let file = try machine.file()
             let image = try machine.pack(DiskState(image: file.imageDigest(), sealed: file.sealed))
-            if arguments.count > 2 { try images.tag(arguments[2], image) }
+            if arguments.count > 2 { try images.tag(arguments[2], image, checkpointOf: machine.name) }
             withExtendedLifetime(lock) {}
             return 0
         } catch {

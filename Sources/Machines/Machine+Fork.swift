@@ -12,14 +12,15 @@ extension Machine {
     ///
     /// - Parameters:
     ///   - names: one for each fork; nil: a name is drawn.
-    public func fork(_ names: [String?]) throws -> [Machine] {
+    ///   - timeToLive: after so long `gc` removes the forks; nil: never.
+    public func fork(_ names: [String?], timeToLive: Duration? = nil) throws -> [Machine] {
         let lock = try lock()
         var state = try seal()
         if state.sealed.count > Self.overlayLimit { state = DiskState(image: try pack(state).digest, sealed: []) }
         let parent = try file()
         var made: [(machine: Machine, lock: FileLock)] = []
         do {
-            for wanted in names { made.append(try host.make(name: wanted) { MachineFile(fork: parent, of: state, name: $0, now: $1) }) }
+            for wanted in names { made.append(try host.make(name: wanted) { MachineFile(fork: parent, of: state, name: $0, now: $1, timeToLive) }) }
         } catch {
             for child in made { try child.machine.remove(locked: child.lock) }
             throw error
@@ -42,7 +43,7 @@ extension Machine {
 
 extension MachineFile {
     /// A machine over the disk `state` of `parent`.
-    init(fork parent: MachineFile, of state: DiskState, name: String, now: Double) {
+    init(fork parent: MachineFile, of state: DiskState, name: String, now: Double, _ timeToLive: Duration? = nil) {
         self = parent
         self.name = name
         id = MachineName.drawID()
@@ -53,7 +54,8 @@ extension MachineFile {
         origin = state.sealed
         top = MachineName.drawID()
         settings.ports = []
-        (keeper, supervisor, lastError, expires) = (nil, nil, nil, nil)
+        (keeper, supervisor, lastError) = (nil, nil, nil)
+        expires = timeToLive.map { now + $0 / .seconds(1) }
         owner = nil
         self.parent = parent.name
     }

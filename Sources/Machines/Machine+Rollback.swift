@@ -46,7 +46,7 @@ extension Machine {
         let (lock, parentLock) = name < parentName ? (first, second) : (second, first)
         let wasRunning = try parent.file().condition == .running
         let replaced = "\(parentName):before-\(name)"
-        try host.images.tag(replaced, try parent.pack(try parent.seal()))
+        try host.images.tag(replaced, try parent.pack(try parent.seal()), checkpointOf: parentName)
 
         try end(as: .stopped, grace: 10, trims: false)
         let state = try sealAtRest()

@@ -61,6 +61,8 @@ public final class Machine: Sendable {
         public var supervisorPid: Int32?
         /// RFC 3339.
         public var created: String
+        /// RFC 3339; `gc` removes it after that.
+        public var expires: String?
         public var parent: String?
         public var ports: [MachineDefaults.Port]
         /// Bytes of this host's disk that only its overlays take.
@@ -74,7 +76,8 @@ public final class Machine: Sendable {
         let isUp = condition == .running
         return Summary(
             name: name, kind: "sandbox", state: condition, image: file.imageReference, digest: file.image, pid: isUp ? file.keeper?.pid : nil,
-            supervisorPid: isUp ? file.supervisor?.pid : nil, created: Date(timeIntervalSince1970: file.created).formatted(.iso8601), parent: file.parent,
+            supervisorPid: isUp ? file.supervisor?.pid : nil, created: Date(timeIntervalSince1970: file.created).formatted(.iso8601),
+            expires: file.expires.map { Date(timeIntervalSince1970: $0).formatted(.iso8601) }, parent: file.parent,
             ports: file.settings.ports, diskBytes: file.overlays.reduce(0) { $0 + allocatedBytes(paths.overlay($1) + "/data") }, error: file.lastError)
     }
 

@@ -48,7 +48,7 @@ struct MachineFile: Codable, Sendable, Equatable {
     var parent: String?
     /// Why it stopped by itself, when it did.
     var lastError: String?
-    /// Seconds since 1970 after which `gc` may remove it; nil: never.
+    /// Seconds since 1970 after which `gc` removes it, even while it runs; nil: never.
     var expires: Double?
 
     /// What processes in it get, and what it may use.

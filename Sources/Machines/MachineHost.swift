@@ -146,7 +146,7 @@ public final class MachineHost: Sendable {
         public var overlayBytes: Int64 = 0
     }
 
-    /// Clears away what dead processes left: transient machines without an owner, networks and ids of lost machines, overlays that no disk needs.
+    /// Clears away what dead processes left: transient machines without an owner, machines whose time is over, networks and ids of lost machines, overlays that no disk needs.
     public func reap() throws -> Reaped {
         var reaped = Reaped()
         for machine in try machines() {
@@ -156,7 +156,7 @@ public final class MachineHost: Sendable {
             let condition = file.condition
             if condition == .lost { try machine.clearUp(file) }
             // A machine that was only written down when its maker died, or whose owner did, nobody can want.
-            if expired && condition != .running || orphaned && condition != .running || condition == .created {
+            if expired || orphaned && condition != .running || condition == .created {
                 try machine.remove(locked: lock)
                 reaped.machines.append(machine.name)
             }

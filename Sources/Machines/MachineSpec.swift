@@ -28,6 +28,8 @@ public struct MachineSpec: Sendable {
     public var startsServices = true
     /// Goes when its owner does: for one command, or one step of a build.
     public var isTransient = false
+    /// After so long `gc` removes it; nil: never.
+    public var timeToLive: Duration?
     /// The OCI runtime's program.
     public var runtime = "runc"
 
@@ -72,6 +74,7 @@ extension MachineFile {
         self.init(
             name: name, id: MachineName.drawID(), created: now, state: .created, image: spec.image.digest.description,
             imageReference: spec.imageReference ?? spec.image.digest.description, sealed: sealed, top: MachineName.drawID(), origin: sealed,
-            diskSize: max(wanted, spec.image.virtualBytes), settings: settings, owner: spec.isTransient ? .current : nil)
+            diskSize: max(wanted, spec.image.virtualBytes), settings: settings, owner: spec.isTransient ? .current : nil,
+            expires: spec.timeToLive.map { now + $0 / .seconds(1) })
     }
 }

@@ -48,15 +48,16 @@ final class Home {
         try terrine(arguments, input: input, in: folder, expect: code, sourceLocation: sourceLocation)
     }
 
+    @discardableResult
     func terrine(
-        _ arguments: [String], input: String = "", in folder: String? = nil, expect code: Int32? = nil, sourceLocation: SourceLocation = #_sourceLocation
-    ) throws
-        -> Run
-    {
+        _ arguments: [String], environment: [String] = [], input: String = "", in folder: String? = nil, expect code: Int32? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Run {
         let limit = 300
         // `timeout` kills what it runs in a group of its own: a hang is a failure that says which command hung.
         var command = Command("timeout", ["--kill-after=5", "\(limit)", Self.program] + arguments)
-        command.environment = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }.filter { !$0.hasPrefix("TERRINE_HOME=") } + ["TERRINE_HOME=\(path)"]
+        let inherited = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }.filter { !$0.hasPrefix("TERRINE_HOME=") }
+        command.environment = inherited + ["TERRINE_HOME=\(path)"] + environment
         command.workingFolder = folder
         let result = try command.capture(input: input)
         if let code {

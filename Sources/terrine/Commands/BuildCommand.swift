@@ -44,7 +44,7 @@ struct Build: ParsableCommand {
     }
 
     func run() throws {
-        let images = try ImageStore(home: global.homeFolder)
+        let images = try global.images()
         let reporter = RecipeBuild.reporter(progress, global, showsCached: true)
         let result = try RecipeBuild.run(recipe.load(), images: images, global: global, reporter: reporter) { options in
             (options.reference, options.ignoresCache, options.updatesBase) = (tag, noCache, update)

@@ -46,6 +46,9 @@ struct Fork: ParsableCommand {
     @Option(name: [.customShort("n"), .long], help: "How many.")
     var count = 1
 
+    @Option(help: ArgumentHelp("Let `terrine gc` remove the forks after so long, even while they run.", valueName: "duration"))
+    var ttl: String?
+
     func validate() throws {
         if !(1...1000).contains(count) { throw ValidationError("-n \(count): between 1 and 1000") }
     }
@@ -59,14 +62,15 @@ struct Fork: ParsableCommand {
         let host = try global.machines()
         let names = (1...count).map { index in name.map { count == 1 ? $0 : "\($0)-\(index)" } }
         let forks: [Machine]
+        let timeToLive = try ttl.map(DurationArgument.parse)
         do {
-            forks = try host.machine(machine).fork(names)
+            forks = try host.machine(machine).fork(names, timeToLive: timeToLive)
         } catch let error as MachineError where error.code == "notFound" {
             // Not a machine: then an image, of which every start is a fork.
             guard let image = try? host.images.resolve(machine) else { throw error }
             forks = try names.map {
                 var spec = MachineSpec(image: image)
-                (spec.name, spec.imageReference) = ($0, machine)
+                (spec.name, spec.imageReference, spec.timeToLive) = ($0, machine, timeToLive)
                 return try host.start(spec)
             }
         }

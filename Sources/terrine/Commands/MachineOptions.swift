@@ -40,6 +40,9 @@ struct MachineOptions: ParsableArguments {
     @Option(help: "How many processes and threads it may have.")
     var pids: Int?
 
+    @Option(help: ArgumentHelp("Let `terrine gc` remove the machine after so long, even while it runs.", valueName: "duration"))
+    var ttl: String?
+
     @Option(help: "The OCI runtime's program.")
     var runtime = "runc"
 
@@ -53,6 +56,7 @@ struct MachineOptions: ParsableArguments {
         (spec.user, spec.cpus, spec.pids, spec.runtime) = (user, cpus, pids, runtime)
         if let cpus, cpus <= 0 { throw ValidationError("--cpus \(cpus): there must be some") }
         if let pids, pids < 1 { throw ValidationError("--pids \(pids): there must be at least one") }
+        spec.timeToLive = try ttl.map(DurationArgument.parse)
         spec.memory = try memory.map { try Self.bytes($0, option: "--memory") }
         spec.diskSize = try disk.map { try Self.bytes($0, option: "--disk") }
         return spec
@@ -69,7 +73,7 @@ struct MachineOptions: ParsableArguments {
         }
     }
 
-    private static func bytes(_ text: String, option: String) throws -> Int64 {
+    static func bytes(_ text: String, option: String) throws -> Int64 {
         guard let bytes = Quantities.bytes(text), bytes > 0 else { throw ValidationError("\(option) \(text): it is a size such as 512MiB or 16GiB") }
         return bytes
     }

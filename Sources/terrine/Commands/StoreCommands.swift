@@ -8,8 +8,8 @@ struct CollectGarbage: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc", abstract: "Free what nothing needs.",
         discussion:
-            "Kept are images with a name, what machines stand on, steps of builds that were used lately, and what a process reads or has just made. "
-            + "Safe at any time, beside builds and running machines.")
+            "Kept are images with a name, what machines stand on, the last builds of each recipe, steps of builds that were used lately, and what a process "
+            + "reads or has just made. Machines whose --ttl is over are stopped and removed. Safe at any time, beside builds and running machines.")
 
     @OptionGroup var global: GlobalOptions
 
@@ -23,19 +23,41 @@ struct CollectGarbage: ParsableCommand {
         help: "Compress what stays as small as is worth it, unless that was done before. It takes long; nobody waits for it, and it can be stopped at any time."
     )
     var repack = false
+    @Option(help: ArgumentHelp("How many of each recipe's last builds stay, also when a newer one took their name.", valueName: "n"))
+    var keep = 1
+
+    @Option(help: ArgumentHelp("Keep the newest N checkpoints of each line, with or without a name; names of older ones go.", valueName: "n"))
+    var keepCheckpoints: Int?
+
+    @Option(help: ArgumentHelp("Keep checkpoints that are younger; names of older ones go, unless it is a line's newest.", valueName: "duration"))
+    var ttl: String?
+
+    @Option(help: ArgumentHelp("Forget cached steps too, oldest first, until the store takes no more; otherwise as TERRINE_MAX_STORE says.", valueName: "size"))
+    var maxStore: String?
 
     private struct Result: Encodable {
         var store: ImageStore.Collected
         var machines: MachineHost.Reaped
     }
 
+    func validate() throws {
+        if keep < 0 { throw ValidationError("--keep \(keep): it is a number of builds, at least 0") }
+        if let keepCheckpoints, keepCheckpoints < 1 { throw ValidationError("--keep-checkpoints \(keepCheckpoints): at least a line's newest stays") }
+    }
+
     func run() throws {
+        var retention = Retention()
+        (retention.builds, retention.checkpoints, retention.checkpointAge) = (keep, keepCheckpoints, try ttl.map(seconds))
+        let limit = try maxStore.map { try MachineOptions.bytes($0, option: "--max-store") }
+        let (cacheDays, grace) = (try seconds(cache) / 86400, try seconds(grace))
         let host = try global.machines()
         let reaped = try host.reap()
-        let collected = try host.images.collectGarbage(cacheDays: try seconds(cache) / 86400, grace: try seconds(grace), repack: repack)
+        let collected = try host.images.collectGarbage(
+            cacheDays: cacheDays, grace: grace, retention: retention, repack: repack, maxBytes: limit ?? host.images.limit)
         try global.print(Result(store: collected, machines: reaped)) {
             "freed \(bytesText(collected.bytes + reaped.overlayBytes)): \(collected.images) images, \(collected.packs) packs with \(collected.chunks) chunks, "
-                + "\(reaped.machines.count) machines without an owner"
+                + "\(reaped.machines.count) machines without an owner or whose time was over"
+                + (collected.names > 0 ? ", \(collected.names) names of checkpoints" : "")
                 + (collected.repacked.map { "; written anew: \(bytesText($0.bytesBefore)) as \(bytesText($0.bytesAfter))" } ?? "")
         }
     }
