@@ -30,6 +30,13 @@ public struct BlobFolder: Sendable {
         return prepared.digest
     }
 
+    /// Puts a blob's right bytes in the place of damaged ones, or of none, durably.
+    public func replace(_ digest: Digest, with bytes: [UInt8]) throws {
+        let blob = try TemporaryBlob(in: self)
+        try bytes.withUnsafeBytes { try blob.write($0, at: 0) }
+        try Self.publish([(blob, digest)])
+    }
+
     /// Writes a small blob without its name; nothing to publish when it is there already.
     func prepare(_ bytes: [UInt8]) throws -> (digest: Digest, blob: TemporaryBlob?) {
         let digest = Digest.of(bytes)
@@ -94,7 +101,7 @@ public struct BlobFolder: Sendable {
             // Who still writes holds the lock; a file whose maker is between making and locking it is younger than this.
             let file = temporary + "/" + name
             var status = stat()
-            guard stat(file, &status) == 0, time(nil) - status.st_mtim.tv_sec > 60, try FileLock(ifFree: file) != nil else { continue }
+            guard stat(file, &status) == 0, abs(time(nil) - status.st_mtim.tv_sec) > 60, try FileLock(ifFree: file) != nil else { continue }
             unlink(file)
         }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 import Linux
 
 /// Where a chunk lies.
@@ -21,26 +22,41 @@ struct ChunkLocation: Sendable, Equatable {
 
 /// `index.sqlite`: which chunk lies where. Everything in it can be found again from the packs.
 public final class ChunkIndex: Sendable {
-    private let database: DatabasePool
+    private let database: any DatabaseWriter
     private let path: String
 
-    init(path: String) throws {
+    /// - Parameter isReadOnly: on a file system that nobody can write.
+    init(path: String, isReadOnly: Bool) throws {
         self.path = path
         var configuration = Configuration()
         configuration.busyMode = .timeout(60)
         configuration.maximumReaderCount = 8
         do {
-            database = try DatabasePool(path: path, configuration: configuration)
-            // The pool has set NORMAL, with which a commit that was reported may be gone after a crash of the host.
-            try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            if isReadOnly {
+                database = try Self.openReadOnly(path, configuration)
+            } else {
+                database = try DatabasePool(path: path, configuration: configuration)
+                // The pool has set NORMAL, with which a commit that was reported may be gone after a crash of the host.
+                try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            }
             let version = try database.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
             if version == 0 { try database.write { try Self.create($0) } }
-            if version == 1 { try database.write { try Self.migrate($0) } }
+            if version == 1, !isReadOnly { try database.write { try Self.migrate($0) } }
             identity = try database.read { try Int64.fetchOne($0, sql: "SELECT value FROM identity") ?? 0 }
             if version > Self.version {
                 throw StoreError("unsupported", "\(path) is of a newer terrine", fix: "use that terrine, or `terrine verify --rebuild-index`")
             }
         } catch let error as DatabaseError { throw Self.explain(error, path) }
+    }
+
+    /// SQLite wants to make files beside an index with a log, but for one of which it knows that nobody changes it. What a log holds counts all the same.
+    private static func openReadOnly(_ path: String, _ configuration: Configuration) throws -> DatabaseQueue {
+        var configuration = configuration
+        configuration.readonly = true
+        var log = stat()
+        if stat(path + "-wal", &log) == 0, log.st_size > 0 { return try DatabaseQueue(path: path, configuration: configuration) }
+        let name = path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
+        return try DatabaseQueue(path: "file:\(name)?immutable=1", configuration: configuration)
     }
 
     private static let version = 2
@@ -59,7 +75,7 @@ public final class ChunkIndex: Sendable {
     }
 
     /// What SQLite says is wrong with its file; nil when nothing is.
-    func damage() throws -> String? {
+    public func damage() throws -> String? {
         let said = try read { try String.fetchAll($0, sql: "PRAGMA quick_check(3)") }
         return said == ["ok"] ? nil : said.joined(separator: "; ")
     }
@@ -73,7 +89,9 @@ public final class ChunkIndex: Sendable {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             StoreError("corrupt", "\(path) is damaged", cause: cause, fix: "`terrine verify --rebuild-index` makes it anew from the packs")
         case .SQLITE_BUSY: StoreError("busy", "\(path) has been in use by another process for a minute", cause: cause, fix: "try again")
-        case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM:
+        case .SQLITE_READONLY:
+            StoreError("readOnly", "\(path) cannot be written", cause: cause, fix: "mount its file system writable, or choose another home with TERRINE_HOME")
+        case .SQLITE_CANTOPEN, .SQLITE_PERM:
             StoreError("permission", "\(path) cannot be opened for writing", cause: cause, fix: "run it as root, or choose another home with TERRINE_HOME")
         default: StoreError("index", "\(path) cannot be used", cause: cause, fix: "`terrine verify` tells more")
         }
@@ -283,6 +301,15 @@ public final class ChunkIndex: Sendable {
         try write { database in
             let statement = try database.cachedStatement(sql: "DELETE FROM chunks WHERE number = ?")
             for number in chunks { try statement.execute(arguments: [Int64(number)]) }
+        }
+    }
+
+    /// Forgets what a row says to be in a pack that is not in it.
+    static func keepOnly(_ chunks: Set<Digest>, ofPack digest: Digest, _ database: Database) throws {
+        let rows = try Row.fetchAll(
+            database, sql: "SELECT number, digest FROM chunks WHERE pack = (SELECT id FROM packs WHERE digest = ?)", arguments: [Data(digest.bytes)])
+        for row in rows where !(Digest(bytes: row[1] as Data).map(chunks.contains) ?? false) {
+            try database.execute(sql: "DELETE FROM chunks WHERE number = ?", arguments: [row[0] as Int64])
         }
     }
 

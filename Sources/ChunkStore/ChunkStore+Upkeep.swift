@@ -107,27 +107,14 @@ extension ChunkStore {
     /// - Returns: the new pack's bytes.
     private func moveOut(_ chunks: [(number: UInt32, location: ChunkLocation)], repacked: Int32) throws -> Int64 {
         if chunks.isEmpty { return 0 }
-        let writer = try PackWriter(in: blobs)
-        let context = try Zstandard.Context()
-        var frame: [UInt8] = []
-        var digests: [Digest] = []
-        func closeFrame() throws {
-            if digests.isEmpty { return }
-            let compressed = try frame.withUnsafeBytes { try Zstandard.compress($0, level: repacked == 0 ? 3 : repacked, with: context) }
-            try compressed.withUnsafeBytes { try writer.append($0, plain: frame.count, digests) }
-            frame = []
-            digests = []
-        }
+        var frames = try FrameWriter(
+            PackWriter(in: blobs), level: repacked == 0 ? 3 : repacked, chunks: repacked == 0 ? Self.frameChunks : Self.repackFrameChunks)
         for chunk in chunks {
             var bytes = [UInt8](repeating: 0, count: chunk.location.bytes)
             try bytes.withUnsafeMutableBytes { try read(chunk.number, into: $0, at: 0) }
-            frame += bytes
-            digests.append(chunk.location.digest)
-            // A short chunk can only be a frame's last.
-            if digests.count == (repacked == 0 ? Self.frameChunks : Self.repackFrameChunks) || bytes.count < Self.chunkBytes { try closeFrame() }
+            try frames.append(chunk.location.digest, bytes)
         }
-        try closeFrame()
-        let pack = try writer.close()
+        let pack = try frames.close()
         try pack.publish(into: index, replacing: true, level: repacked)
         return pack.bytes
     }
@@ -167,9 +154,14 @@ extension ChunkStore {
             guard let bytes = blobs.size(of: digest) else { continue }
             let file = try Descriptor(blobs.path(of: digest), O_RDONLY)
             guard let frames = try PackFormat.read(file, bytes: bytes) else { continue }
-            try index.write { try ChunkIndex.add(pack: digest, bytes: bytes, frames, replacing: true, $0) }
+            try index.write {
+                try ChunkIndex.add(pack: digest, bytes: bytes, frames, replacing: true, $0)
+                try ChunkIndex.keepOnly(Set(frames.flatMap(\.frame.chunks)), ofPack: digest, $0)
+            }
             packs.insert(digest)
         }
+        // A pack whose end is damaged is still known by its rows: most of it can be read, and `verify --repair` writes that anew.
+        packs.formUnion(try index.packs().filter { blobs.size(of: $0.digest) == $0.bytes }.map(\.digest))
         try index.keepOnly(packs: packs)
         forget()
         return packs
@@ -216,7 +208,7 @@ extension ChunkStore {
         }
     }
 
-    private func verify(_ pack: (id: Int64, digest: Digest, bytes: Int64)) throws -> (count: Int, bad: Set<Digest>, errors: [StoreError]) {
+    func verify(_ pack: (id: Int64, digest: Digest, bytes: Int64)) throws -> (count: Int, bad: Set<Digest>, errors: [StoreError]) {
         let chunks = try index.chunks(ofPack: pack.id)
         var errors: [StoreError] = []
         var bad: Set<Digest> = []

@@ -16,6 +16,8 @@ public final class ChunkStore: Sendable {
     static let packBytes: Int64 = 64 << 20
 
     public let path: String
+    /// On a file system that nobody can write: what is there can be looked at.
+    public let isReadOnly: Bool
     public let blobs: BlobFolder
     public let index: ChunkIndex
     private let cache: FrameCache
@@ -36,8 +38,9 @@ public final class ChunkStore: Sendable {
     /// - Parameter cacheBytes: how much of decompressed frames is kept in memory.
     public init(path: String, cacheBytes: Int = 64 << 20) throws {
         self.path = path
+        isReadOnly = access(path, W_OK) != 0 && errno == EROFS
         blobs = try BlobFolder(store: path)
-        index = try ChunkIndex(path: path + "/index.sqlite")
+        index = try ChunkIndex(path: path + "/index.sqlite", isReadOnly: isReadOnly)
         cache = FrameCache(limit: cacheBytes)
     }
 

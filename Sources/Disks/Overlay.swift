@@ -74,6 +74,7 @@ public final class Overlay: Sendable {
     public static func open(_ folder: String, liveState: Descriptor? = nil, volatile: Bool = false) throws -> Overlay {
         let (overlay, sealed) = try openAny(folder, liveState: liveState, sealing: false, volatile: volatile)
         if sealed { throw DiskError("sealed", "the overlay \(folder) is sealed", fix: "open it as a sealed overlay, with a new overlay on top") }
+        try dropChecksums(folder)
         return overlay
     }
 
@@ -81,7 +82,7 @@ public final class Overlay: Sendable {
         let dataPath = folder + "/data"
         let file = try OverlayStateFile(opening: folder + "/state")
         try file.claim(folder, shared: sealing)
-        let data = try Descriptor(dataPath, O_RDWR)
+        let data = try Descriptor(dataPath, writableUnlessReadOnly: sealing)
         guard try check("seek", dataPath, { lseek(data.raw, 0, SEEK_END) }) == DiskUnit.roundUp(file.diskSize) else {
             throw DiskError("corrupt", "\(dataPath) has another size than its state says", fix: "go back to the last checkpoint")
         }
@@ -189,6 +190,10 @@ public final class Overlay: Sendable {
     public func settle() throws {
         if isVolatile { try gate.run { try stateFile.commit(states) {} } }
     }
+
+    /// Puts bytes that were damaged in the data file right, whatever the state of the overlay: they are what it says.
+    func repairData(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws { try data.write(bytes, at: offset) }
+    func syncRepairs() throws { try data.sync() }
 
     private func syncData() throws {
         if let failure = lostWrite.withLock({ $0 }) { throw failure }

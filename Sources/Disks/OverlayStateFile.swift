@@ -65,7 +65,7 @@ final class OverlayStateFile: Sendable {
     /// Opens the file at `path`; ``load(_:)`` comes next.
     init(opening path: String) throws {
         self.path = path
-        let file = try Descriptor(path, O_RDWR)
+        let file = try Descriptor(path, writableUnlessReadOnly: true)
         self.file = file
         var header = [UInt8](repeating: 0, count: Self.pageSize)
         let count = try header.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }

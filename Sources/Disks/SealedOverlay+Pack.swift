@@ -14,7 +14,7 @@ public func packSealed(
     let base = DiskStack(source: source, sealed: [], top: nil)
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * DiskUnit.chunk, alignment: DiskUnit.block)
     defer { memory.deallocate() }
-    try forEachChangedChunk(in: stack) { index in
+    try forEachChangedChunk(in: stack.map(\.overlay.states)) { index in
         let start = Int64(index) << DiskUnit.chunkShift
         guard start < size else { return }
         let count = Int(min(Int64(DiskUnit.chunk), size - start))

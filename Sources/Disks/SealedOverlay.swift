@@ -61,16 +61,16 @@ public final class SealedOverlay: Sendable {
     public func changedChunks() -> [UInt64] {
         var chunks: [UInt64] = []
         // Nothing is thrown that is not thrown by the body.
-        forEachChangedChunk(in: [self]) { chunks.append($0) }
+        forEachChangedChunk(in: [overlay.states]) { chunks.append($0) }
         return chunks
     }
 }
 
 /// Calls `body` with every 64 KiB chunk that any overlay of `stack` touches, ascending.
-func forEachChangedChunk(in stack: [SealedOverlay], _ body: (UInt64) throws -> Void) rethrows {
-    let pages = stack.map(\.overlay.states.pageCount).max() ?? 0
+func forEachChangedChunk(in stack: [OverlayStates], _ body: (UInt64) throws -> Void) rethrows {
+    let pages = stack.map(\.pageCount).max() ?? 0
     for page in 0..<pages {
-        let touching = stack.lazy.map(\.overlay.states).filter { $0.isTouched(page) }
+        let touching = stack.lazy.filter { $0.isTouched(page) }
         if touching.isEmpty { continue }
         for index in page * OverlayStates.wordsPerPage..<(page + 1) * OverlayStates.wordsPerPage {
             let word = touching.reduce(0) { $0 | $1.word(index) }

@@ -14,7 +14,7 @@ extension ImageStore {
         do { try hold(image) } catch is ImageError { return nil } catch is StoreError { return nil }
         // Once an hour is enough for `gc` to know what is in use, and a build that has nothing to do writes nothing. A clock may have gone back.
         let now = Date().timeIntervalSince1970
-        if abs(now - (row["used"] as Double)) > 3600 {
+        if !chunks.isReadOnly, abs(now - (row["used"] as Double)) > 3600 {
             try chunks.index.write { try $0.execute(sql: "UPDATE cache SET used = ? WHERE key = ?", arguments: [now, key]) }
         }
         return image

@@ -35,14 +35,18 @@ extension ImageStore {
         let only = try FileLock(path + "/gc.lock")
         defer { withExtendedLifetime(only) {} }
         var result = Collected()
-        let (kept, names) = try apply(retention)
+        let reserve = Reserve(path)
+        defer { reserve.fill() }
+        let (kept, names) = try reserve.spending { try apply(retention) }
         result.names = names
         let cutoff = Date().timeIntervalSince1970 - cacheDays * 86400
-        result.cacheEntries = try chunks.index.write { database in
-            try database.execute(sql: "DELETE FROM cache WHERE used <= ?", arguments: [cutoff])
-            return database.changesCount
+        try reserve.spending {
+            result.cacheEntries = try chunks.index.write { database in
+                try database.execute(sql: "DELETE FROM cache WHERE used <= ?", arguments: [cutoff])
+                return database.changesCount
+            }
+            try sweep(&result, grace: grace, wait: wait, keeping: kept, all: repack)
         }
-        try sweep(&result, grace: grace, wait: wait, keeping: kept, all: repack)
         if let maxBytes { try evict(to: maxBytes, &result) { try sweep(&$0, grace: grace, wait: wait, keeping: kept, leastNeeded: 0.9) } }
         if repack {
             result.repacked = try chunks.repack(readingOrder())
@@ -166,7 +170,7 @@ extension ImageStore {
             for name in try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)") where name.contains(".new.") {
                 let file = "\(path)/\(folder)/\(name)"
                 var status = stat()
-                if stat(file, &status) == 0, time(nil) - status.st_mtim.tv_sec > 60 { unlink(file) }
+                if stat(file, &status) == 0, abs(time(nil) - status.st_mtim.tv_sec) > 60 { unlink(file) }
             }
         }
     }
@@ -189,7 +193,8 @@ extension ImageStore {
     /// Seconds since it was made, or made again.
     func age(_ image: Digest) -> Double {
         var status = stat()
-        return stat(chunks.blobs.path(of: image), &status) == 0 ? Double(time(nil) - status.st_mtim.tv_sec) : .infinity
+        // Of one that was made before the clock went back nothing is known but that it is young.
+        return stat(chunks.blobs.path(of: image), &status) == 0 ? Double(max(0, time(nil) - status.st_mtim.tv_sec)) : .infinity
     }
 
     // MARK: verifying
@@ -203,7 +208,13 @@ extension ImageStore {
         public struct Problem: Codable, Sendable {
             public var message: String
             /// Names, or digests, of the images that cannot be used whole.
-            public var images: [String]
+            public var images: [String] = []
+            /// Names of the machines whose own writes are damaged.
+            public var machines: [String] = []
+
+            public init(message: String, images: [String] = [], machines: [String] = []) {
+                (self.message, self.images, self.machines) = (message, images, machines)
+            }
         }
     }
 
@@ -277,6 +288,7 @@ extension ImageStore {
     public static func rebuildingIndex(home: String) throws -> ImageStore {
         do {
             let store = try ImageStore(home: home)
+            if let damage = try store.chunks.index.damage() { throw StoreError("corrupt", "the index of \(home) is damaged", cause: damage) }
             try store.rebuildIndex()
             return store
         } catch let error as StoreError where error.code == "corrupt" || error.code == "unsupported" || error.code == "index" {

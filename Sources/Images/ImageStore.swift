@@ -14,16 +14,21 @@ public final class ImageStore: Sendable {
     let maps: MapFolder
     /// Bytes that its blobs may take; nil: as many as there is room for.
     public let limit: Int64?
+    /// For maps, where the store takes none.
+    private let scratchMaps: ScratchFolder?
     private let held = Mutex<[Descriptor]>([])
-    var path: String { home + "/store" }
+    /// The store's folder.
+    let path: String
 
     /// Opens or makes the store of `home`.
-    public init(home: String, limit: Int64? = nil) throws {
-        (self.home, self.limit) = (home, limit)
+    public convenience init(home: String, limit: Int64? = nil) throws { try self.init(home: home, path: home + "/store", limit: limit) }
+
+    init(home: String, path: String, limit: Int64?) throws {
+        (self.home, self.path, self.limit) = (home, path, limit)
         do {
             for folder in ["", "/maps", "/pins", "/flights"] {
                 try FileManager.default.createDirectory(
-                    atPath: home + "/store" + folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+                    atPath: path + folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             }
         } catch {
             throw ImageError(
@@ -31,23 +36,26 @@ public final class ImageStore: Sendable {
                 fix: "run it as root, or choose another home with TERRINE_HOME")
         }
         // One at a time: the first to come makes the index, and fills it from blobs that are there already.
-        let lock = try FileLock(home + "/store/open.lock")
-        chunks = try ChunkStore(path: home + "/store")
-        maps = MapFolder(home + "/store/maps", identity: chunks.index.identity)
-        let layout = home + "/store/oci-layout"
+        let lock = try FileLock(path + "/open.lock")
+        defer { withExtendedLifetime(lock) {} }
+        chunks = try Reserve(path).spending { try ChunkStore(path: path) }
+        scratchMaps = try chunks.isReadOnly ? ScratchFolder(holding: "maps") : nil
+        maps = MapFolder((scratchMaps?.path ?? path) + "/maps", identity: chunks.index.identity)
+        if chunks.isReadOnly { return }
+        let layout = path + "/oci-layout"
         if access(layout, F_OK) != 0 { try replaceFile(layout, with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), mode: 0o644) }
-        if access(home + "/store/index.json", F_OK) != 0 {
-            try replaceFile(home + "/store/index.json", with: try ImageConfig.canonical(OCIIndex()), mode: 0o644)
+        if access(path + "/index.json", F_OK) != 0 {
+            try replaceFile(path + "/index.json", with: try ImageConfig.canonical(OCIIndex()), mode: 0o644)
         }
         // The tables come with their rows, in one transaction: an index without them is not complete.
         let tables = try chunks.index.read { try (images: $0.tableExists("images"), summaries: $0.tableExists("summaries")) }
         if !tables.images {
             try rebuildIndex()
+            Reserve(path).fill()
         } else if !tables.summaries {
             // Made by an earlier version.
             try chunks.index.write { try ImageSummary.create($0) }
         }
-        withExtendedLifetime(lock) {}
     }
 
     static func create(_ database: Database) throws {

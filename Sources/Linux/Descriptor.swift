@@ -13,6 +13,11 @@ public final class Descriptor: Sendable {
         self.init(owning: try check("open", path) { clinux_openat(AT_FDCWD, path, flags | O_CLOEXEC, mode) })
     }
 
+    /// Opens `path` for writing; only for reading when that is asked for and its file system cannot be written.
+    public convenience init(_ path: String, writableUnlessReadOnly acceptsReadOnly: Bool) throws {
+        do { try self.init(path, O_RDWR) } catch let error as LinuxError where acceptsReadOnly && error.code == EROFS { try self.init(path, O_RDONLY) }
+    }
+
     deinit { close(raw) }
 
     /// Makes what was written to this file durable.

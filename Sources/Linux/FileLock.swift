@@ -7,16 +7,26 @@ public final class FileLock: Sendable {
 
     /// Waits for the lock; the file is made when it is not there.
     public init(_ path: String, shared: Bool = false) throws {
-        file = try Descriptor(path, O_RDWR | O_CREAT)
-        try check("lock", path) { flock(file.raw, shared ? LOCK_SH : LOCK_EX) }
+        let (file, isReadOnly) = try Self.open(path)
+        self.file = file
+        try check("lock", path) { flock(file.raw, shared || isReadOnly ? LOCK_SH : LOCK_EX) }
     }
 
     /// Takes the lock if nobody else has it.
     public init?(ifFree path: String) throws {
-        file = try Descriptor(path, O_RDWR | O_CREAT)
-        if flock(file.raw, LOCK_EX | LOCK_NB) != 0 {
+        let (file, isReadOnly) = try Self.open(path)
+        self.file = file
+        if flock(file.raw, (isReadOnly ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 {
             if errno == EWOULDBLOCK { return nil }
             throw LinuxError("lock", path)
+        }
+    }
+
+    /// Where nobody can write, all who look share what is there: the file, or else its folder.
+    private static func open(_ path: String) throws -> (Descriptor, isReadOnly: Bool) {
+        do { return (try Descriptor(path, O_RDWR | O_CREAT), false) } catch let error as LinuxError where error.code == EROFS {
+            if access(path, F_OK) == 0 { return (try Descriptor(path, O_RDONLY), true) }
+            return (try Descriptor(path.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" }, O_RDONLY | O_DIRECTORY), true)
         }
     }
 

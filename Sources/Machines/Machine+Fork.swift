@@ -27,6 +27,7 @@ extension Machine {
         }
         withExtendedLifetime(lock) {}
         try bringUp(made)
+        try sumInBackground(state.sealed)
         return made.map(\.machine)
     }
 

@@ -67,6 +67,7 @@ extension Machine {
         try host.collectOverlays(old.overlays)
         withExtendedLifetime(lock) {}
         if wasRunning { try parent.launchOrStop(parentLock) }
+        try parent.sumInBackground(state.sealed)
         return (parent, replaced)
     }
 }

@@ -235,7 +235,10 @@ public final class Machine: Sendable {
     /// Stops it so that its disk takes little room; ``resume()`` starts it again.
     public func hibernate() throws {
         let lock = try lock()
-        try withExtendedLifetime(lock) { try end(as: .hibernated, grace: 10, trims: true) }
+        try withExtendedLifetime(lock) {
+            try end(as: .hibernated, grace: 10, trims: true)
+            try sumAtRest()
+        }
     }
 
     /// Takes the machine down; its lock is held.

@@ -16,7 +16,8 @@ public final class MachineHost: Sendable {
     ///   - executable: this program, unless it is a test.
     public init(home: String, images: ImageStore, executable: String = "/proc/self/exe") throws {
         (self.home, self.images, self.executable) = (home, images, executable)
-        for folder in [home + "/machines", home + "/overlays"] {
+        // Of a home that was never used, on a file system that cannot be written, there is nothing to find.
+        for folder in [home + "/machines", home + "/overlays"] where !images.chunks.isReadOnly {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         }
     }
@@ -46,7 +47,10 @@ public final class MachineHost: Sendable {
         return found
     }
 
-    private func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: home + "/machines").filter(MachineName.isValid).sorted() }
+    private func names() throws -> [String] {
+        if access(home + "/machines", F_OK) != 0 { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: home + "/machines").filter(MachineName.isValid).sorted()
+    }
 
     // MARK: making
 
@@ -81,6 +85,7 @@ public final class MachineHost: Sendable {
     /// Writes a machine down, with its image pinned; the lock that comes back is its own.
     func make(name: String?, _ describe: (_ name: String, _ now: Double) throws -> MachineFile) throws -> (Machine, FileLock) {
         if let name, !MachineName.isValid(name) { throw MachineError("invalid", "`\(name)` cannot be a machine's name", fix: MachineName.rule) }
+        if images.chunks.isReadOnly { throw LinuxError("make a machine in", home, code: EROFS) }
         let registry = try registryLock()
         defer { withExtendedLifetime(registry) {} }
         var chosen = name ?? MachineName.draw()

@@ -96,6 +96,13 @@ struct ErrorReport {
         case let error as RecipeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as LinuxError where error.code == ENOSPC:
             Parts(code: "noSpace", message: "\(error)", cause: nil, fix: "`terrine df` tells what takes the room, `terrine gc` frees what nothing needs")
+        case let error as LinuxError where error.code == EROFS:
+            Parts(
+                code: "readOnly", message: "\(error)", cause: nil, fix: "mount the file system writable, or choose another home with TERRINE_HOME")
+        case let error as CocoaError where error.code == .fileWriteOutOfSpace:
+            Parts(
+                code: "noSpace", message: error.localizedDescription, cause: nil,
+                fix: "`terrine df` tells what takes the room, `terrine gc` frees what nothing needs")
         case let error as LinuxError where error.code == EACCES || error.code == EPERM:
             Parts(code: "permission", message: "\(error)", cause: nil, fix: "run it as root, or choose another home with TERRINE_HOME")
         default: Parts(code: "failed", message: "\(error)", cause: nil, fix: nil)

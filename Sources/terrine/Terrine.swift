@@ -52,7 +52,8 @@ struct Terrine: ParsableCommand {
 
     /// Processes that live beside the command line, started by it.
     private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = [
-        "__keeper": { Keeper.main($0) }, "__supervisor": { Supervisor.main($0) }, "__pack": { Machine.packMain($0) }, "__probe": { HostProbe.main($0) },
+        "__keeper": { Keeper.main($0) }, "__supervisor": { Supervisor.main($0) }, "__pack": { Machine.packMain($0) }, "__sum": { Machine.sumMain($0) },
+        "__probe": { HostProbe.main($0) },
         "__private": { HostProbe.runPrivately($0) },
     ]
 }

@@ -141,13 +141,39 @@ struct OverlayDurabilityTests {
         try disk.write(randomBytes(200_000, seed: 1), at: 150_000)
         try disk.discard(at: 0, length: 5000)
         let sealed = try disk.seal(next: try Overlay.create(in: scratch.path + "/b", size: 500_000))
-        #expect(try sealed.verify() == nil)
-        try sealed.writeChecksums()
-        #expect(try sealed.verify() == [])
+        let resting = try RestingOverlay(sealed.folder)
+        #expect(try resting.verify() == nil)
+        try resting.writeChecksums()
+        #expect(try resting.verify() == [])
         #expect(sealed.changedChunks() == [0, 2, 3, 4, 5])
+        try FileManager.default.copyItem(atPath: sealed.folder, toPath: scratch.path + "/copy")
         let data = try Descriptor(scratch.path + "/a/data", O_RDWR)
         try [UInt8(77)].withUnsafeBytes { try data.write($0, at: 3 * 65536 + 9) }
-        #expect(try sealed.verify() == [3])
+        #expect(try resting.verify() == [3])
+        // One that is as bad mends nothing; a copy does.
+        #expect(try !resting.repair([3], from: resting))
+        #expect(try resting.repair([3], from: RestingOverlay(scratch.path + "/copy")))
+        #expect(try disk.bytes(150_000..<350_000) == randomBytes(200_000, seed: 1))
+    }
+
+    @Test("an overlay at rest has checksums until somebody opens it for writing")
+    func checksumsAtRest() throws {
+        let scratch = try ScratchFolder()
+        let folder = scratch.path + "/a"
+        do {
+            let disk = try Disk(source: nil, overlay: try Overlay.create(in: folder, size: 500_000))
+            try disk.write(randomBytes(200_000, seed: 1), at: 150_000)
+            try disk.flush()
+            #expect(throws: DiskError.self) { try RestingOverlay(folder) }
+        }
+        try RestingOverlay(folder).writeChecksums()
+        #expect(try RestingOverlay(folder).verify() == [])
+        do {
+            let disk = try Disk(source: nil, overlay: try Overlay.open(folder))
+            try disk.write(randomBytes(10, seed: 2), at: 150_000)
+            try disk.flush()
+        }
+        #expect(try RestingOverlay(folder).verify() == nil)
     }
 
     @Test("a sealed overlay whose supervisor died before the seal was durable is sealed when it is next opened")

@@ -40,7 +40,7 @@ struct OverlayFormatTests {
         try disk.discard(at: 8192, length: 4096)
         try disk.write(Array("from layers".utf8), at: 16_400)
         try disk.flush()
-        try disk.seal(next: try Overlay.create(in: folder + "/next", size: 20_000)).writeChecksums()
+        try RestingOverlay(disk.seal(next: try Overlay.create(in: folder + "/next", size: 20_000)).folder).writeChecksums()
     }
 
     @Test("the page's example is an overlay")
@@ -52,7 +52,7 @@ struct OverlayFormatTests {
         let sealed = try SealedOverlay.open(folder)
         #expect(sealed.isDurable && sealed.size == 20_000 && sealed.dirtyBytes == 8192)
         #expect((0..<5).map { sealed.overlay.states.state(of: $0) } == [.data, .absent, .zero, .absent, .data])
-        #expect(try sealed.verify() == [])
+        #expect(try RestingOverlay(sealed.folder).verify() == [])
         let disk = try Disk(
             source: MemorySource([UInt8](repeating: 9, count: 20_000)), sealed: [sealed], overlay: try Overlay.create(in: scratch.path + "/top", size: 20_000))
         #expect(try disk.bytes(16..<23) == Array("pressed".utf8))

@@ -71,7 +71,8 @@ struct CollectGarbage: ParsableCommand {
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Read everything in the store and say what is wrong with it.",
-        discussion: "Exits with 1 when something is; the images that are affected are named.")
+        discussion: "What machines wrote is read too, as far as it has checksums. Exits with 1 when something is wrong; images and machines that are affected "
+            + "are named.")
 
     @OptionGroup var global: GlobalOptions
 
@@ -81,13 +82,47 @@ struct Verify: ParsableCommand {
     @Flag(help: "Make the index anew from the blobs first. Names, machines and their images stay.")
     var rebuildIndex = false
 
+    @Flag(help: "Mend what can be mended: packs from what is left of them, the rest from the copy that --from names. What cannot be is told.")
+    var repair = false
+
+    @Option(help: ArgumentHelp("Where --repair finds a copy: another home, or its `store` folder.", valueName: "store"))
+    var from: String?
+
+    private struct Result: Encodable {
+        var images: Int
+        var chunks: Int
+        var problems: [ImageStore.Verification.Problem]
+        var repaired: Repaired?
+    }
+
+    func validate() throws {
+        if from != nil, !repair { throw ValidationError("--from is for --repair") }
+        if repair, image != nil { throw ValidationError("--repair mends the whole store, not one image") }
+    }
+
     func run() throws {
         // An index that cannot be opened is no reason not to make it anew.
         let images = try rebuildIndex ? ImageStore.rebuildingIndex(home: global.homeFolder) : global.images()
-        let result = try images.verify(image.map { [try images.resolve($0)] })
+        var repaired: Repaired?
+        let source = from.map { URL(fileURLWithPath: $0).path }
+        if repair { repaired = try images.repair(from: source.map(ImageStore.existing)) }
+        var found = try images.verify(image.map { [try images.resolve($0)] })
+        if image == nil {
+            let (problems, mended) = try MachineHost(home: global.homeFolder, images: images).verify(repairingFrom: source)
+            found.problems += problems
+            repaired?.overlayChunks = mended
+        }
+        let result = Result(images: found.images, chunks: found.chunks, problems: found.problems, repaired: repaired)
         try global.print(result) {
-            if result.problems.isEmpty { return "\(result.images) images, \(result.chunks) chunks: all well" }
-            return result.problems.map { $0.images.isEmpty ? $0.message : "\($0.images.joined(separator: ", ")): \($0.message)" }.joined(separator: "\n")
+            var lines = result.problems.map { problem in
+                let affected = problem.images + problem.machines
+                return affected.isEmpty ? problem.message : "\(affected.joined(separator: ", ")): \(problem.message)"
+            }
+            if lines.isEmpty { lines = ["\(result.images) images, \(result.chunks) chunks: all well"] }
+            if let repaired {
+                lines.append("mended: \(repaired.blobs) blobs, \(repaired.chunks) chunks, \(repaired.overlayChunks) chunks of machines' own writes")
+            }
+            return lines.joined(separator: "\n")
         }
         if !result.problems.isEmpty { throw ExitCode(1) }
     }
