@@ -7,9 +7,12 @@ import Linux
 extension ImageStore {
     private var indexPath: String { path + "/index.json" }
 
-    func readIndex() throws -> OCIIndex {
-        guard access(indexPath, F_OK) == 0 else { return OCIIndex() }
-        do { return try JSONDecoder().decode(OCIIndex.self, from: Data(readFile(indexPath))) } catch let error as DecodingError {
+    func readIndex() throws -> OCIIndex { try readIndex(OCIIndex.self) ?? OCIIndex() }
+
+    /// What `Part` takes of it; nil when there is none.
+    private func readIndex<Part: Decodable>(_ part: Part.Type) throws -> Part? {
+        guard access(indexPath, F_OK) == 0 else { return nil }
+        do { return try JSONDecoder().decode(Part.self, from: Data(readFile(indexPath))) } catch let error as DecodingError {
             throw ImageError(
                 "corrupt", "\(indexPath) is no OCI index", cause: "\(error)",
                 fix: "put its last good copy back; `terrine verify --rebuild-index` does not know names")
@@ -39,10 +42,9 @@ extension ImageStore {
 
     /// All names, sorted.
     public func references() throws -> [ImageReference] {
-        try readIndex().manifests.compactMap { entry in
-            guard let name = entry.annotations?[OCIIndex.referenceKey], let digest = entry.annotations?[OCIIndex.imageKey].flatMap({ Digest($0) }) else {
-                return nil
-            }
+        let entries = try readIndex(OCIIndex.Names.self)?.manifests ?? []
+        return entries.compactMap { entry in
+            guard let name = entry.annotations?.name, let digest = entry.annotations?.image.flatMap({ Digest($0) }) else { return nil }
             return ImageReference(name: name, digest: digest)
         }.sorted { $0.name < $1.name }
     }

@@ -34,4 +34,20 @@ struct OCIIndex: Codable {
     var schemaVersion = 2
     var mediaType = "application/vnd.oci.image.index.v1+json"
     var manifests: [OCIDescriptor] = []
+
+    /// The names alone, in half the time: each command reads them.
+    struct Names: Decodable {
+        var manifests: [Entry]
+
+        struct Entry: Decodable { var annotations: Annotations? }
+        struct Annotations: Decodable {
+            var name: String?
+            var image: String?
+
+            enum CodingKeys: String, CodingKey {
+                case name = "org.opencontainers.image.ref.name"
+                case image = "dev.terrine.image"
+            }
+        }
+    }
 }

@@ -76,18 +76,18 @@ struct UpkeepTests {
         #expect(try other.bytes(of: again, 0) == noise(7))
     }
 
-    @Test("writers and collectors at once lose nothing")
+    @Test("eight writers, a collector and one that repacks lose nothing")
     func concurrentWriters() throws {
         let home = try ScratchHome()
         _ = try home.open()
         let failures = Mutex<[String]>([])
-        let writing = Mutex(3)
-        let writers = try (0..<3).map { thread in
+        let writing = Mutex(8)
+        let writers = try (0..<8).map { thread in
             try PlainThread {
                 defer { writing.withLock { $0 -= 1 } }
                 do {
                     let store = try home.open()
-                    for round in 0..<8 {
+                    for round in 0..<6 {
                         // The same chunks from all, so that each counts on what another has just stored, or lost.
                         let image = try store.make([0: noise(UInt64(round) + 1), 1: noise(UInt64(thread) * 100 + UInt64(round) + 50), 2: noise(999)])
                         if round % 3 == 0 { try store.tag("t\(thread):\(round)", image) }
@@ -97,17 +97,19 @@ struct UpkeepTests {
                 } catch { failures.withLock { $0.append("\(error)") } }
             }
         }
-        let collector = try PlainThread {
-            do {
-                let store = try home.open()
-                while writing.withLock({ $0 > 0 }) { _ = try store.collectGarbage(cacheDays: 0) }
-            } catch { failures.withLock { $0.append("\(error)") } }
+        let collectors = try [false, true].map { repack in
+            try PlainThread {
+                do {
+                    let store = try home.open()
+                    while writing.withLock({ $0 > 0 }) { _ = try store.collectGarbage(cacheDays: 0, repack: repack) }
+                } catch { failures.withLock { $0.append("\(error)") } }
+            }
         }
-        for thread in writers + [collector] { thread.join() }
+        for thread in writers + collectors { thread.join() }
         #expect(failures.withLock { $0 } == [])
         let store = try home.open()
         _ = try store.collectGarbage(cacheDays: 0)
-        #expect(try store.references().count == 9)
+        #expect(try store.references().count == 16)
         #expect(try store.verify().problems.isEmpty)
     }
 
