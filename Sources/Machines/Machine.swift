@@ -187,6 +187,7 @@ public final class Machine: Sendable {
     /// Starts a machine that does not run, from its disk.
     public func resume() throws {
         let lock = try lock()
+        if try isUp() { return }
         let file = try file()
         switch file.condition {
         case .running: return
@@ -195,6 +196,18 @@ public final class Machine: Sendable {
         case .created, .stopped, .hibernated: break
         }
         try launchOrStop(lock)
+    }
+
+    /// Whether it runs and goes on. One that is on its way down, though whoever wanted that may have died, is waited for.
+    private func isUp() throws -> Bool {
+        guard let keeper = try file().keeper, try file().condition == .running else { return false }
+        do {
+            _ = try ask(.status)
+            return true
+        } catch let error as MachineError where ["stopped", "lost"].contains(error.code) {
+            for _ in 0..<6000 where keeper.isAlive { usleep(5000) }
+            return false
+        }
     }
 
     /// As ``launch(_:)``, but a machine that cannot start is left stopped.
@@ -276,7 +289,7 @@ public final class Machine: Sendable {
         try OCIRuntime(program: file.settings.runtime, state: paths.runtimeState, id: file.id).delete()
         try MachineNetwork.detach(id: file.id, home: host.home)
         try HostIDRanges.release(machine: name, home: host.home)
-        unlink(paths.socket)
+        removeName(paths.socket)
         try change {
             $0.state = .stopped
             $0.keeper = nil
@@ -314,7 +327,7 @@ extension MachineHost {
         do {
             let registry = try FileLock(paths.home + "/machines/.lock")
             try withExtendedLifetime(registry) {
-                if access(paths.folder, F_OK) == 0 { try check("remove", paths.folder) { rename(paths.folder, grave) } }
+                if access(paths.folder, F_OK) == 0 { try renameFile(paths.folder, to: grave) }
             }
         }
         try syncFolder(paths.home + "/machines")
