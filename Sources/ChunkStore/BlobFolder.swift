@@ -102,7 +102,7 @@ public struct BlobFolder: Sendable {
             let file = temporary + "/" + name
             var status = stat()
             guard stat(file, &status) == 0, abs(time(nil) - status.st_mtim.tv_sec) > 60, try FileLock(ifFree: file) != nil else { continue }
-            unlink(file)
+            removeName(file)
         }
     }
 }
@@ -127,9 +127,9 @@ final class TemporaryBlob {
 
     /// The last step of ``BlobFolder/publish(_:)``: the bytes must be durable, the folder will be.
     func rename(to digest: Digest) throws {
-        try check("rename to", folder.path(of: digest)) { Glibc.rename(path, folder.path(of: digest)) }
+        try renameFile(path, to: folder.path(of: digest))
         isPublished = true
     }
 
-    deinit { if !isPublished { unlink(path) } }
+    deinit { if !isPublished { removeName(path) } }
 }

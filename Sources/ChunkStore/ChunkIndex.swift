@@ -71,6 +71,7 @@ public final class ChunkIndex: Sendable {
 
     /// Changes all that `body` does, durably, or nothing.
     public func write<T>(_ body: (Database) throws -> T) throws -> T {
+        CrashPoint.pass()
         do { return try database.write(body) } catch let error as DatabaseError { throw Self.explain(error, path) }
     }
 

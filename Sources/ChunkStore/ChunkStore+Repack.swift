@@ -36,7 +36,7 @@ extension ChunkStore {
             try closed.publish(into: index, replacing: true, level: Self.repackLevel)
             result.bytesAfter += closed.bytes
             for pack in try index.removeEmpty(packs: old.map(\.id)) {
-                unlink(blobs.path(of: pack.digest))
+                removeName(blobs.path(of: pack.digest))
                 result.packs += 1
                 result.bytesBefore += pack.bytes
             }

@@ -41,7 +41,7 @@ extension ChunkStore {
             // It has what could not be mended; or it is the very pack, as it was before it was damaged.
             if try new == pack.digest || !index.chunks(ofPack: pack.id).isEmpty { continue }
             try index.remove(packs: [pack.id])
-            unlink(blobs.path(of: pack.digest))
+            removeName(blobs.path(of: pack.digest))
             try syncFolder(blobs.path)
         }
         let known = try numbers(of: needed)

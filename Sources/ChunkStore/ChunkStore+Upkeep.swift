@@ -67,7 +67,7 @@ extension ChunkStore {
         try index.remove(packs: gone.map(\.id))
         try index.remove(chunks: unneeded)
         for pack in gone {
-            unlink(blobs.path(of: pack.digest))
+            removeName(blobs.path(of: pack.digest))
             result.packs += 1
             result.bytes += pack.bytes
         }
@@ -90,7 +90,7 @@ extension ChunkStore {
                 where error.code == "corrupt" || error.code == "notFound"
             { continue }
             try index.remove(packs: [id])
-            unlink(blobs.path(of: digest))
+            removeName(blobs.path(of: digest))
             result.packs += 1
             result.bytes += before - new
         }

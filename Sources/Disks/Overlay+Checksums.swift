@@ -34,7 +34,7 @@ extension Overlay {
 
     /// Before it is written to: they would lie.
     static func dropChecksums(_ folder: String) throws {
-        if unlink(checksumPath(folder)) != 0, errno != ENOENT { throw LinuxError("remove", checksumPath(folder)) }
+        if removeName(checksumPath(folder)) != 0, errno != ENOENT { throw LinuxError("remove", checksumPath(folder)) }
     }
 
     func writeChecksums() throws {

@@ -129,6 +129,7 @@ public final class Overlay: Sendable {
         var done = 0
         let file = (direct.flatMap { isDirect(bytes, offset) ? $0 : nil } ?? data).raw
         while done < bytes.count {
+            CrashPoint.pass()
             done += try check("write", dataPath) { pwrite(file, base + done, bytes.count - done, off_t(offset) + done) }
         }
         hasUnsynced.store(true, ordering: .sequentiallyConsistent)
@@ -199,6 +200,7 @@ public final class Overlay: Sendable {
         if let failure = lostWrite.withLock({ $0 }) { throw failure }
         guard hasUnsynced.exchange(false, ordering: .sequentiallyConsistent) else { return }
         do {
+            CrashPoint.pass()
             try check("sync", dataPath) { fdatasync(data.raw) }
         } catch {
             lostWrite.withLock { $0 = error }

@@ -87,6 +87,13 @@ final class OverlayStateFile: Sendable {
         guard fields.version == Self.version, fields.block == DiskUnit.block else {
             throw DiskError("unsupported", "\(path) has version \(fields.version) with blocks of \(fields.block) bytes", fix: "use the terrine that wrote it")
         }
+        // Before any memory is taken for so many pages.
+        let length = try check("seek", path) { lseek(file.raw, 0, SEEK_END) }
+        guard fields.size <= 1 << 50, length == Int(Self.firstSlot) + Self.pages(fields.size) * 2 * Self.pageSize else {
+            throw DiskError(
+                "corrupt", "\(path) has another size than its header says", cause: "a disk of \(fields.size) bytes does not go with \(length) bytes of state",
+                fix: "go back to the last checkpoint")
+        }
         diskSize = fields.size
         identity = OverlayIdentity(high: fields.high, low: fields.low)
         pageCount = Self.pages(diskSize)
@@ -100,6 +107,7 @@ final class OverlayStateFile: Sendable {
     /// Calls `body` with each page that was ever committed, and its words in durable form.
     func load(_ body: (Int, UnsafeRawPointer) throws -> Void) throws {
         // What another process wrote and did not sync must not be the only good slot when the other one is next written.
+        CrashPoint.pass()
         try check("sync", path) { fdatasync(file.raw) }
         var both = [UInt8](repeating: 0, count: 2 * Self.pageSize)
         try table.withLock { table in
@@ -190,6 +198,7 @@ final class OverlayStateFile: Sendable {
             try file.write(UnsafeRawBufferPointer(slot), at: Self.offset(page, second: second))
             written.append(Page(generation: generation, checksum: checksum, second: second))
         }
+        CrashPoint.pass()
         try check("sync", path) { fdatasync(file.raw) }
         // Only now: until the new slots are durable the old ones must not be written to.
         for (page, new) in zip(pages, written) { table.pages[page] = new }
@@ -197,7 +206,7 @@ final class OverlayStateFile: Sendable {
     }
 
     /// Makes the file itself durable, as its maker has to once.
-    func sync() throws { try check("sync", path) { fsync(file.raw) } }
+    func sync() throws { try file.sync() }
 
     /// Takes a lock on the overlay that ends with this object: alone for a writer, shared for readers.
     func claim(_ folder: String, shared: Bool) throws {
@@ -220,6 +229,7 @@ final class OverlayStateFile: Sendable {
             Self.close(record)
         }
         try record.withUnsafeBytes { try file.write($0, at: Int64(Self.pageSize)) }
+        CrashPoint.pass()
         try check("sync", path) { fdatasync(file.raw) }
     }
 

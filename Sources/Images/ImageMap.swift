@@ -43,14 +43,14 @@ final class ImageMap: Sendable {
 
     private static func leavesID(_ root: MappedFile) -> UInt64? { root.long(0) == magic ? root.long(8) : nil }
 
-    private static func leafCount(_ places: Int) -> Int { (places + MapLeaves.places - 1) / MapLeaves.places }
+    private static func leafCount(_ places: Int) -> Int { places / MapLeaves.places + (places % MapLeaves.places == 0 ? 0 : 1) }
 
     /// Removes a map that nobody reads, and has not just made; whether it is gone. Who opens it meanwhile finds that it has no name.
     static func removeIfUnused(_ path: String) throws -> Bool {
         let file: Descriptor
         do { file = try Descriptor(path, O_RDONLY) } catch let error as LinuxError where error.code == ENOENT { return true }
         guard flock(file.raw, LOCK_EX | LOCK_NB) == 0 else { return false }
-        unlink(path)
+        removeName(path)
         return true
     }
 

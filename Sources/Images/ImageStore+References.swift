@@ -161,7 +161,7 @@ extension ImageStore {
 
     public func unpin(_ owner: String) throws {
         let file = "\(path)/pins/\(owner)"
-        if unlink(file) != 0, errno != ENOENT { throw LinuxError("remove", file) }
+        if removeName(file) != 0, errno != ENOENT { throw LinuxError("remove", file) }
     }
 
     /// Who pins anything.

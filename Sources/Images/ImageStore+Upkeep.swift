@@ -83,7 +83,7 @@ extension ImageStore {
             let packs = try Set(chunks.packDigests())
             for blob in try chunks.blobs.all() where !reach.blobs.contains(blob) && !packs.contains(blob) {
                 result.bytes += chunks.blobs.size(of: blob) ?? 0
-                unlink(chunks.blobs.path(of: blob))
+                removeName(chunks.blobs.path(of: blob))
             }
             let (collected, left) = try chunks.collectGarbage(keeping: reach.chunks, all: all, leastNeeded: leastNeeded, lock)
             result.packs += collected.packs
@@ -164,13 +164,13 @@ extension ImageStore {
         for name in try FileManager.default.contentsOfDirectory(atPath: path + "/flights") {
             let file = "\(path)/flights/\(name)"
             // Unlinked while it is held: who waits for it finds that it has no name any more, and makes another.
-            if let lock = try FileLock(ifFree: file) { withExtendedLifetime(lock) { _ = unlink(file) } }
+            if let lock = try FileLock(ifFree: file) { withExtendedLifetime(lock) { _ = removeName(file) } }
         }
         for folder in ["maps", "pins", "."] {
             for name in try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)") where name.contains(".new.") {
                 let file = "\(path)/\(folder)/\(name)"
                 var status = stat()
-                if stat(file, &status) == 0, abs(time(nil) - status.st_mtim.tv_sec) > 60 { unlink(file) }
+                if stat(file, &status) == 0, abs(time(nil) - status.st_mtim.tv_sec) > 60 { removeName(file) }
             }
         }
     }
@@ -302,8 +302,8 @@ extension ImageStore {
         let lock = try FileLock(home + "/store/open.lock")
         defer { withExtendedLifetime(lock) {} }
         let index = home + "/store/index.sqlite"
-        try check("rename", index) { rename(index, index + ".damaged") }
-        for part in ["-wal", "-shm"] { unlink(index + part) }
+        try renameFile(index, to: index + ".damaged")
+        for part in ["-wal", "-shm"] { removeName(index + part) }
         try syncFolder(home + "/store")
     }
 

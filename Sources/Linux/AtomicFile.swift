@@ -13,9 +13,9 @@ public func replaceFile(_ path: String, with contents: [UInt8], mode: mode_t = 0
         let file = try Descriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
         try contents.withUnsafeBytes { try file.write($0, at: 0) }
         if durable { try file.sync() }
-        try check("rename to", path) { rename(temporary, path) }
+        try renameFile(temporary, to: path)
     } catch {
-        unlink(temporary)
+        removeName(temporary)
         throw error
     }
     if durable { try syncFolder(folder) }

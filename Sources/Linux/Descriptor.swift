@@ -21,10 +21,14 @@ public final class Descriptor: Sendable {
     deinit { close(raw) }
 
     /// Makes what was written to this file durable.
-    public func sync() throws { try check("fsync", "descriptor \(raw)") { fsync(raw) } }
+    public func sync() throws {
+        CrashPoint.pass()
+        try check("fsync", "descriptor \(raw)") { fsync(raw) }
+    }
 
     /// Writes all of `bytes` at `offset`.
     public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
+        CrashPoint.pass()
         var done = 0
         while done < bytes.count {
             done += try check("write", "descriptor \(raw)") {
@@ -50,5 +54,6 @@ public final class Descriptor: Sendable {
 /// Makes a rename or an unlink in `folder` durable.
 public func syncFolder(_ folder: String) throws {
     let descriptor = try Descriptor(folder, O_RDONLY | O_DIRECTORY)
+    CrashPoint.pass()
     try check("fsync", folder) { fsync(descriptor.raw) }
 }
