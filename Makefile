@@ -33,6 +33,13 @@ test: deps ## build everything and run all tests
 	@# In a mount namespace of their own: no other process of the host holds on to what a test mounts, and a chroot is a root there.
 	$(SCRATCH) $$([ "$$(id -u)" -ne 0 ] || echo .build/debug/terrine __private) swift test --skip-build --no-parallel
 
+soak: test ## kill 300 times, stop at every crash point, flip and fill; a million damaged inputs for each parser
+	$(SCRATCH) TERRINE_SOAK=1 $$([ "$$(id -u)" -ne 0 ] || echo .build/debug/terrine __private) swift test --skip-build --no-parallel --filter 'CrashTests|CrashPointTests|DamageTests|SurvivalTests'
+	$(SCRATCH) TERRINE_FUZZ=1000000 swift test -c release -Xswiftc -enable-testing --no-parallel --scratch-path .build-soak --filter FuzzTests
+
+tsan: deps ## run the tests of store, images and disks under ThreadSanitizer
+	$(SCRATCH) TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan-suppressions swift test --sanitize=thread --no-parallel --scratch-path .build-tsan --filter 'ChunkStoreTests|UpkeepTests|RetentionTests|ImageStoreTests|DiskModelTests|DiskTests'
+
 lint: ## check formatting and the house rules
 	@swift format lint --strict -r Sources Tests Package.swift
 	@Scripts/house-rules
@@ -51,4 +58,4 @@ install: build ## install terrine into PREFIX (/usr/local), below DESTDIR if set
 clean: ## remove what was built
 	rm -rf .build
 
-.PHONY: help deps bench-deps build demo test lint format bench install clean
+.PHONY: help deps bench-deps build demo test soak tsan lint format bench install clean

@@ -49,13 +49,15 @@ let package = Package(
             // At a fixed address: 98,000 relocations at every start of a position-independent program take longer than what it starts for.
             linkerSettings: [.unsafeFlags(["-Xclang-linker", "-no-pie"], .when(configuration: .release))]),
 
+        // What fuzz tests share.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: strict),
-        .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore"], swiftSettings: strict),
-        .testTarget(name: "ImagesTests", dependencies: ["Images"], swiftSettings: strict),
-        .testTarget(name: "DisksTests", dependencies: ["Disks"], swiftSettings: strict),
+        .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "DisksTests", dependencies: ["Disks", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes"], exclude: ["Fixtures"], swiftSettings: strict),
-        .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images"], swiftSettings: strict),
+        .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "BuilderTests", dependencies: ["Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
         .testTarget(name: "EndToEnd", dependencies: ["Linux"], path: "Tests/EndToEnd", swiftSettings: strict),
