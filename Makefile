@@ -10,7 +10,7 @@ SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 BUILD_PACKAGES := libsqlite3-dev libzstd-dev pkg-config
 RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
 TEST_PACKAGES := busybox-static fio procps skopeo
-BENCH_PACKAGES := python3 qemu-utils
+BENCH_PACKAGES := fio libc-bin podman python3 qemu-system-common qemu-utils zstd
 RELEASE := swift build -c release --static-swift-stdlib --product terrine
 
 help: ## list what there is
@@ -48,8 +48,8 @@ lint: ## check formatting and the house rules
 format: ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
 
-bench: bench-deps build ## measure against runc, qemu-img and a native loop; writes Benchmarks/results.md
-	$(SCRATCH) Benchmarks/bench .build/release/terrine
+bench: bench-deps build ## measure against runc, podman, qemu and a native loop; writes Benchmarks/results.md
+	$(SCRATCH) Benchmarks/bench .build/release/terrine --record
 
 install: build ## install terrine into PREFIX (/usr/local), below DESTDIR if set
 	install -D -m 755 .build/release/terrine $(DESTDIR)$(PREFIX)/bin/terrine
