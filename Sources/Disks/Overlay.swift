@@ -20,8 +20,6 @@ public final class Overlay: Sendable {
     let states: OverlayStates
     let stateFile: OverlayStateFile
     private let data: Descriptor
-    /// The same file past the page cache, for large writes; nil where its file system cannot, or nobody waits for its content to reach the disk.
-    private let direct: Descriptor?
     private let dataPath: String
     private let gate = FlushGate()
     private let hasUnsynced: Atomic<Bool>
@@ -40,8 +38,6 @@ public final class Overlay: Sendable {
         self.folder = folder
         self.isVolatile = isVolatile
         self.data = data
-        // Such a descriptor is an offer: without it all goes through the page cache.
-        direct = isVolatile ? nil : try? Descriptor(folder + "/data", O_RDWR | 0o40000)  // O_DIRECT
         self.stateFile = stateFile
         self.states = states
         self.isNew = Atomic(isNew)
@@ -127,21 +123,23 @@ public final class Overlay: Sendable {
         guard let base = bytes.baseAddress else { return }
         try requireWritable()
         var done = 0
-        let file = (direct.flatMap { isDirect(bytes, offset) ? $0 : nil } ?? data).raw
         while done < bytes.count {
             CrashPoint.pass()
-            done += try check("write", dataPath) { pwrite(file, base + done, bytes.count - done, off_t(offset) + done) }
+            done += try check("write", dataPath) { pwrite(data.raw, base + done, bytes.count - done, off_t(offset) + done) }
         }
+        if !isVolatile, bytes.count >= Self.largeWrite { beginWriteback(at: offset, bytes.count) }
         hasUnsynced.store(true, ordering: .sequentiallyConsistent)
         states.set(.data, from: Int(offset >> DiskUnit.blockShift), to: DiskUnit.blocks(offset + Int64(bytes.count)))
     }
 
-    /// Large writes are files that a guest's kernel writes back: it has them in its own cache already, and a second copy would only have to be written
-    /// back once more. Small ones are better gathered here until the flush.
-    private func isDirect(_ bytes: UnsafeRawBufferPointer, _ offset: Int64) -> Bool {
-        bytes.count >= Self.directBytes && (Int(bitPattern: bytes.baseAddress) | bytes.count | Int(offset)) & (DiskUnit.block - 1) == 0
+    /// Lets the kernel begin to write this to its disk: large writes are what a guest's kernel writes back, which means to flush soon. The bytes stay in the
+    /// page cache for the checkpoint that follows.
+    private func beginWriteback(at offset: Int64, _ count: Int) {
+        // Only a hint: whatever is wrong with the disk is found by the flush.
+        let syncFileRangeWrite = 2
+        _ = clinux_syscall6(Int(SYS_sync_file_range), Int(data.raw), Int(offset), count, syncFileRangeWrite, 0, 0)
     }
-    private static let directBytes = 128 << 10
+    private static let largeWrite = 128 << 10
 
     /// Makes whole blocks zero, and gives back what they took.
     func zero(_ blocks: Range<Int>) throws {

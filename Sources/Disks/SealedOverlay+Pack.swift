@@ -3,7 +3,7 @@
 /// - Parameters:
 ///   - stack: the overlays, oldest first; the last has the disk's size.
 ///   - source: what lies beneath them.
-///   - skippingUnchanged: leaves out chunks whose bytes are those of `source`.
+///   - skippingUnchanged: leaves out chunks whose bytes are those of `source`, which is read for it; whoever hashes the chunks anyway finds that out at less cost.
 /// The bytes are the caller's only until `body` returns.
 public func packSealed(
     _ stack: [SealedOverlay], over source: (any ChunkSource)?, skippingUnchanged: Bool = true,
