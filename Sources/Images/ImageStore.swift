@@ -127,7 +127,9 @@ public final class ImageStore: Sendable {
 
     /// Makes an image of a parent's chunks, if there is one, and those that `fill` adds; durable when it returns. The same content gives the same digest.
     ///
-    /// - Parameter level: of zstd: 3 for builds, 1 where it must be quick.
+    /// - Parameters:
+    ///   - level: of zstd: 3 for builds, 1 where it must be quick.
+    ///   - fill: gives chunks; one that is as in the parent is left out of the layer.
     public func write(_ draft: ImageDraft, level: Int32 = 3, _ fill: (LayerWriter) throws -> Void) throws -> Image {
         guard draft.virtualBytes >= draft.parent?.virtualBytes ?? 0 else {
             throw ImageError(
@@ -136,7 +138,16 @@ public final class ImageStore: Sendable {
         try makeRoom()
         let writer = try ChunkWriter(chunks, level: level)
         try fill(LayerWriter(writer, diskBytes: draft.virtualBytes))
-        let added = try writer.drain()
+        let came = try writer.drain()
+        let parentMap = try draft.parent.map { try map(of: $0) }
+        var numbers = try chunks.numbers(of: Set(came.compactMap(\.digest)))
+        // What was written and is as before, told by its number instead of a look at the old bytes.
+        let added = try came.filter { chunk in
+            guard let parentMap else { return true }
+            let before = try parentMap.number(at: chunk.index)
+            guard let digest = chunk.digest else { return before != 0 }
+            return numbers[digest].map { $0 != before } ?? true
+        }
 
         var diffIDs = draft.parent?.layers ?? []
         var descriptors = try draft.parent.map { try self.manifest(of: $0.digest).layers } ?? []
@@ -162,13 +173,13 @@ public final class ImageStore: Sendable {
             if database.changesCount > 0 { try ImageSummary(image, changedChunks: added.count, layerBytes: manifest.layerBytes).save(database) }
         }
 
-        let numbers = try chunks.numbers(of: Set(added.compactMap(\.digest)))
+        let new = Set(added.compactMap(\.digest)).subtracting(numbers.keys)
+        try numbers.merge(chunks.numbers(of: new)) { $1 }
         let changes = try added.map { chunk in
             guard let digest = chunk.digest else { return (index: chunk.index, number: UInt32(0)) }
             guard let number = numbers[digest] else { throw ImageError("internal", "chunk \(digest) was written and is not known") }
             return (index: chunk.index, number: number)
         }
-        let parentMap = try draft.parent.map { try map(of: $0) }
         let lock = try maps.lock()
         if try maps.open(digest) == nil { try maps.write(digest, count: Self.places(draft.virtualBytes), parent: parentMap, changes) }
         withExtendedLifetime(lock) {}

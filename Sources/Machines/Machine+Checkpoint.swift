@@ -105,7 +105,7 @@ extension Machine {
         let source = try host.images.reader(of: parent)
         if draft.virtualBytes == parent.virtualBytes, try MountBookkeeping.isAll(of: stack, over: source) { return parent }
         return try host.images.write(draft, level: level) { layer in
-            try packSealed(stack, over: source) { try layer.add($0, $1) }
+            try packSealed(stack, over: source, skippingUnchanged: false) { try layer.add($0, $1) }
         }
     }
 

@@ -43,7 +43,7 @@ extension Machine {
             let overlays = try stack(file)
             let isUnchanged = try MountBookkeeping.isAll(of: overlays, over: source)
             return try host.images.write(draft, level: level) { layer in
-                if !isUnchanged { try packSealed(overlays, over: source) { try layer.add($0, $1) } }
+                if !isUnchanged { try packSealed(overlays, over: source, skippingUnchanged: false) { try layer.add($0, $1) } }
             }
         }
     }

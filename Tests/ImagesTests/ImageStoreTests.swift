@@ -38,6 +38,18 @@ struct ImageStoreTests {
         #expect(try store.verify().problems.isEmpty)
     }
 
+    @Test("a chunk that is written as it was is no change, and one that goes back to zeroes is one")
+    func unchanged() throws {
+        let home = try ScratchHome()
+        let store = try home.open()
+        let parent = try store.make([0: noise(1), 1: noise(2), 2: noise(3)])
+        #expect(try store.make([0: noise(1), 2: noise(3), 5: nil], over: parent).layers == parent.layers)
+        let child = try store.make([0: noise(1), 1: nil, 2: noise(4)], over: parent)
+        #expect(child.layers.count == 2)
+        #expect(try store.history(child).first?.chunks == 2)
+        #expect(try store.reader(of: child).bytes(0) == noise(1))
+    }
+
     @Test("the same content is the same image, whatever store and packing; another step is another image")
     func sameDigest() throws {
         let (one, two) = (try ScratchHome(), try ScratchHome())
