@@ -171,11 +171,17 @@ public final class MachineHost: Sendable {
         return reaped
     }
 
-    /// Takes away pins and networks of machines that are no more.
+    /// Takes away folders, pins and networks of machines that are no more.
     private func forgetTheGone() throws {
         // A machine that is being made has its pin before its file.
         let registry = try registryLock()
         defer { withExtendedLifetime(registry) {} }
+        // What was killed as it made or removed a machine left its folder.
+        for name in try FileManager.default.contentsOfDirectory(atPath: home + "/machines") {
+            let isGrave = name.hasPrefix(".gone-")
+            let paths = MachinePaths(home: home, name: name)
+            if isGrave || MachineName.isValid(name) && access(paths.file, F_OK) != 0 { try removeFolder(paths.folder) }
+        }
         let live = Set(try machines().compactMap { try $0.fileIfAny()?.id })
         for pin in try images.pins() where pin.hasPrefix("machine-") && !live.contains(String(pin.dropFirst("machine-".count))) { try images.unpin(pin) }
         try MachineNetwork.reap(live: live, home: home)
@@ -189,8 +195,10 @@ extension MachineFile {
     }
 }
 
-/// Removes a folder and all in it, if it is there.
+/// Removes a folder and all in it, if it is there; another process may do the same at the time.
 func removeFolder(_ path: String) throws {
-    guard access(path, F_OK) == 0 else { return }
-    try FileManager.default.removeItem(atPath: path)
+    for attempt in 0... {
+        guard access(path, F_OK) == 0 else { return }
+        do { return try FileManager.default.removeItem(atPath: path) } catch  where attempt < 20 { usleep(2000) }
+    }
 }

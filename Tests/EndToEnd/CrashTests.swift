@@ -75,6 +75,17 @@ struct CrashTests {
         }
     }
 
+    @Test("gc takes away what a killed start and a killed removal left of a machine")
+    func halfMachines() throws {
+        try Home.withImage { home in
+            try home.write("machines/half/lock", "")
+            try home.write("machines/.gone-0123456789abcdef/machine.json", "{}")
+            try home.terrine("ps", expect: 0)
+            try home.terrine("gc", expect: 0)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: home.path + "/machines").filter { $0 != ".lock" } == [])
+        }
+    }
+
     @Test("a machine whose keeper was killed is lost, and starts again from its disk")
     func killedKeeper() throws {
         struct Listing: Decodable {
