@@ -58,6 +58,21 @@ struct MachineTests {
         }
     }
 
+    @Test("a checkpoint of a machine that wrote nothing is the image that it started from")
+    func nothingWritten() throws {
+        struct Object: Decodable { let digest: String }
+        try Home.withImage { home in
+            let image = try home.terrine("inspect", "small:1", "--json", expect: 0).json(Object.self).digest
+            try home.terrine("start", "small:1", "--name", "m", expect: 0)
+            #expect(try home.terrine("checkpoint", "m", "-t", "m:1", "--json", expect: 0).json(Object.self).digest == image)
+            try home.terrine("exec", "m", "--", "ls", "/", expect: 0)
+            #expect(try home.terrine("checkpoint", "m", "-t", "m:2", "--json", expect: 0).json(Object.self).digest == image)
+            try home.terrine("exec", "m", "--", "touch", "/x", expect: 0)
+            #expect(try home.terrine("checkpoint", "m", "-t", "m:3", "--json", expect: 0).json(Object.self).digest != image)
+            try home.terrine("rm", "m", expect: 0)
+        }
+    }
+
     @Test("a machine goes back in place, and hibernates and goes on with its files")
     func rollbackAndHibernate() throws {
         try Home.withImage { home in
