@@ -134,6 +134,8 @@ struct KeeperStop: Codable, Sendable {
     var grace: Double
     /// Tells the disk what no file uses any more.
     var trims: Bool
+    /// What was not flushed yet is given up: the disk is of no use any more.
+    var discards = false
     /// Removes the machine afterwards.
     var removes: Bool
 }

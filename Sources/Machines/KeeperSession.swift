@@ -328,7 +328,7 @@ final class KeeperSession: @unchecked Sendable {
         defer { operations.unlock() }
         if goingDown.exchange(true, ordering: .acquiringAndReleasing) { return nil }
         if request.grace > 0 { endGently(request.grace) }
-        let clean = takeDown(trims: request.trims, discards: request.removes)
+        let clean = takeDown(trims: request.trims, discards: request.removes || request.discards)
         do {
             try update {
                 $0.state = request.state

@@ -14,7 +14,7 @@ extension Machine {
                 "invalid", "the image's disk of \(target.virtualBytes) bytes is larger than that of `\(name)`, \(before.diskSize)",
                 fix: "`terrine start` a machine from it")
         }
-        try end(as: .stopped, grace: 0, trims: false)
+        try end(as: .stopped, grace: 0, trims: false, discards: true)
         // Its keeper may have written the file once more.
         let old = try file()
         let digest = try target?.digest ?? old.imageDigest()

@@ -255,13 +255,15 @@ public final class Machine: Sendable {
     }
 
     /// Takes the machine down; its lock is held.
-    func end(as state: MachineFile.State, grace: Double, trims: Bool, removes: Bool = false) throws {
+    ///
+    /// - Parameter discards: what its disk has not flushed is given up.
+    func end(as state: MachineFile.State, grace: Double, trims: Bool, discards: Bool = false, removes: Bool = false) throws {
         let file = try file()
         switch file.condition {
         case .running:
             let keeper = try file.keeper.map { try Pidfd(of: $0.pid) }
             do {
-                _ = try ask(.stop(KeeperStop(state: state, grace: grace, trims: trims, removes: removes)))
+                _ = try ask(.stop(KeeperStop(state: state, grace: grace, trims: trims, discards: discards, removes: removes)))
             } catch let error as MachineError where error.code == "lost" {
                 // It may have been on its way down by itself.
                 guard let after = try fileIfAny(), after.condition == .lost else { break }
