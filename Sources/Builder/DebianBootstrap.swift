@@ -44,9 +44,13 @@ struct DebianBootstrap {
         let own = ["SOURCE_DATE_EPOCH": String(epoch), "LC_ALL": "C", "TZ": "UTC", "TMPDIR": "/tmp"]
         let environment = ProcessInfo.processInfo.environment.merging(own) { $1 }
         do {
-            // In namespaces of its own: when this build is killed nothing of it runs on, and nothing stays mounted.
+            // In namespaces of its own: when this build is killed nothing of it runs on, and nothing stays mounted. In a chroot whose / is no mount point
+            // nothing there can be made private; what is mounted below it then goes with the namespace all the same.
+            let script = "mount --make-rprivate / 2>/dev/null || :; exec mmdebstrap \"$@\""
             let apart = [
-                "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "mmdebstrap",
+                "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "unchanged", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+                script,
+                "sh",
             ]
             try HostTool.run("setpriv", apart + arguments, environment: environment.map { "\($0.key)=\($0.value)" }, purpose: "make Debian \(debian.suite)")
         } catch let error as BuildError where error.code == "toolFailed" {
