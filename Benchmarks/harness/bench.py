@@ -20,7 +20,9 @@ class Bench:
         # A container's root in a user namespace has to pass.
         os.chmod(self.scratch, 0o711)
         self.seed = os.path.realpath(seed) if seed else self.scratch + "/seed"
-        self.made, self.open, self.failed, self.row_name = {}, contextlib.ExitStack(), [], ""
+        self.made, self.failed, self.row_name = {}, [], ""
+        # What ends with the row that is being measured, and what ends with the bench.
+        self.open, self.lasting = contextlib.ExitStack(), contextlib.ExitStack()
 
     # Reporting
 
@@ -39,7 +41,10 @@ class Bench:
 
     def missing(self, what, why, against="", target=""):
         """Reports a line that cannot be measured here."""
-        self.results.add(Row(self._key(what), what, against=against, target=target, missing=" ".join(str(why).split())[:300]))
+        text = " ".join(str(why).split()).replace("|", "/")
+        for path, name in ((self.scratch, "SCRATCH"), (self.seed, "SEED"), (self.program, "terrine")):
+            text = text.replace(path, name)
+        self.results.add(Row(self._key(what), what, against=against, target=target, missing=text[:400]))
 
     def curve(self, name, title, x, y, series):
         self.results.curves[name] = {"title": title, "x": x, "y": y, "series": series}
@@ -51,15 +56,15 @@ class Bench:
         """Runs one row. What it leaves open is closed, whatever happens; what fails is told in the table."""
         self.row_name = name
         print(f"-- {name}", flush=True)
-        with contextlib.ExitStack() as self.open:
-            try:
+        try:
+            with contextlib.ExitStack() as self.open:
                 function(self)
-            except Unmeasurable as why:
-                self.missing(name, why)
-            except (Failed, OSError, KeyError, ValueError) as error:
-                traceback.print_exc()
-                self.failed.append(name)
-                self.missing(name, f"failed: {error}")
+        except Unmeasurable as why:
+            self.missing(name, why)
+        except (Failed, OSError, KeyError, ValueError) as error:
+            traceback.print_exc()
+            self.failed.append(name)
+            self.missing(name, f"failed: {error}")
 
     # Things to measure with; all end with the row.
 
@@ -74,7 +79,9 @@ class Bench:
         """A terrine home with the images `bench:1` (a Debian base) and `bench:tools` (with compilers, fio, archives)."""
         self.images()
         folder = self.folder(name)
-        sh("cp", "-a", "--reflink=auto", self.seed + "/home", folder + "/home")
+        # Blobs are never written to again, so another name is a copy; all else is copied.
+        shutil.copytree(self.seed + "/home", folder + "/home", symlinks=True, copy_function=lambda source, target: (
+            os.link(source, target) if "/store/blobs/" in source else shutil.copy2(source, target)))
         terrine = Terrine(self.program, folder + "/home")
         self.open.callback(terrine.remove_machines)
         return terrine
@@ -86,10 +93,13 @@ class Bench:
         return root
 
     def storage_daemon(self, image="bench:tools", data=None):
-        """The same on qemu-storage-daemon's export."""
+        """The same on qemu-storage-daemon's export.
+
+        Through a buffered loop device: with direct I/O, version 7.2 loses what is written (`diff` of a copied tree, after its caches were dropped).
+        """
         daemon = StorageDaemon(self.folder("daemon") + "/export", self.raw(image))
         self.open.callback(daemon.close)
-        root = LoopRoot(daemon.file, self.folder("daemon-root"), data)
+        root = LoopRoot(daemon.file, self.folder("daemon-root"), data, direct=False)
         self.open.callback(root.close)
         return root
 
@@ -104,6 +114,14 @@ class Bench:
         if name not in self.made:
             self.made[name] = make()
         return self.made[name]
+
+    def once_open(self, name, make):
+        """The same for what is open: it ends with the bench instead of with the row that asked first."""
+        row, self.open = self.open, self.lasting
+        try:
+            return self.once(name, make)
+        finally:
+            self.open = row
 
     def images(self):
         """Builds the images that rows start from, unless they were left here by a run with the same `--seed`."""
@@ -208,6 +226,7 @@ steps:
     def close(self):
         """Leaves nothing: machines first, which may hold mounts, then mounts, then files."""
         self.open.close()
+        self.lasting.close()
         if os.path.isdir(self.seed + "/home"):
             Terrine(self.program, self.seed + "/home").remove_machines()
         clear(self.scratch)

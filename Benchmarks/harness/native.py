@@ -14,10 +14,10 @@ class LoopRoot:
     The bench has a mount namespace of its own and the loop device is detached when its last mount goes: a bench that is killed leaves neither.
     """
 
-    def __init__(self, file, point, data=None):
+    def __init__(self, file, point, data=None, direct=True):
         self.point, self.mounts = point, []
         os.makedirs(point, exist_ok=True)
-        loop = sh("losetup", "--find", "--show", "--direct-io=on", "--sector-size", "4096", file).strip()
+        loop = sh("losetup", "--find", "--show", f"--direct-io={'on' if direct else 'off'}", "--sector-size", "4096", file).strip()
         try:
             self._mount("-o", "noatime", loop, point)
         finally:

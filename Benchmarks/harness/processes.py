@@ -1,6 +1,6 @@
 """Running programs, and telling why they failed."""
 
-import json, os, shutil, subprocess, time
+import json, os, shutil, subprocess, sys, time
 
 
 class Failed(Exception):
@@ -114,4 +114,8 @@ class Terrine:
         raise Failed(f"no machine {machine}")
 
     def remove_machines(self):
-        subprocess.run(self.command("rm", "--all"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            subprocess.run(
+                self.command("rm", "--all"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
+        except subprocess.TimeoutExpired:
+            print(f"bench: `terrine rm --home {self.home} --all` hangs; machines may be left", file=sys.stderr)

@@ -71,9 +71,14 @@ class Results:
         print(f"\033[31m{line}\033[0m" if row.is_worse and sys.stdout.isatty() else line, flush=True)
 
     def record(self, order):
-        """Writes results.json, results.md and plots. Rows that this run did not measure stay as they were recorded."""
-        rows = {key: Row(**row) for key, row in self.before.items()} | {row.key: row for row in self.rows}
-        ordered = sorted(rows.values(), key=lambda row: order.index(row.key.split("/")[0]) if row.key.split("/")[0] in order else len(order))
+        """Writes results.json, results.md and plots. Rows that this run did not measure stay as they were recorded.
+
+        What stands before the slash of a key names a row of `order`, which may give several lines; they are replaced together.
+        """
+        name = lambda key: key.split("/")[0]
+        measured = {name(row.key) for row in self.rows}
+        kept = [Row(**row) for key, row in self.before.items() if name(key) in order and name(key) not in measured]
+        ordered = sorted(kept + self.rows, key=lambda row: order.index(name(row.key)))
         curves = self.recorded["curves"] | self.curves
         with open(self.folder + "/results.json", "w") as file:
             json.dump({"machine": machine_text(), "rows": [asdict(row) for row in ordered], "curves": curves}, file, indent=1)

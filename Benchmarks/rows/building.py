@@ -1,8 +1,13 @@
-"""A recipe's step against the same commands in a chroot of the same disk on a native loop device."""
+"""A recipe's step against the same commands in a chroot of the same disk on a native loop device.
+
+Both cold: a step's machine is a fresh one.
+"""
 
 import itertools, os
 
 from harness.measure import pairs_in_turn, printed_seconds, timed
+from harness.processes import drop_caches
+from rows.inside import Both
 
 WORK = timed(
     "mkdir /root/work; tar -C / -cf - usr/share usr/include | tar -xf - -C /root/work\n"
@@ -10,7 +15,8 @@ WORK = timed(
 
 
 def steps(bench):
-    terrine, native = bench.home(), bench.native()
+    both = Both.of(bench)
+    terrine, native = both.terrine, both.native
     folder = bench.folder("recipe")
     os.mkdir(folder + "/empty")
     serial = itertools.count()
@@ -20,6 +26,7 @@ def steps(bench):
             file.write("version: 1\nname: bench-step\nbase: bench:tools\nnetwork: { build: none, run: none }\nworkspace: { path: /workspace, from: empty }\n")
             file.write(f"steps:\n  - name: work\n    inputs: []\n    run: |\n      : {next(serial)}\n")
             file.write("".join(f"      {line}\n" for line in ("( " + WORK + "\n) > /root/elapsed").splitlines()))
+        drop_caches()
         built = terrine.json("build", folder, "-t", "bench:step", "-q")
         step = next(step for step in built["steps"] if step["name"] == "work")
         inner = printed_seconds(terrine("run", "bench:step", "--network", "none", "--", "cat", "/root/elapsed"))
@@ -27,6 +34,7 @@ def steps(bench):
 
     def peer():
         native.script("rm -rf /root/work; sync -f /root")
+        drop_caches()
         elapsed = printed_seconds(native.script(WORK))
         return elapsed, elapsed
 

@@ -20,6 +20,11 @@ class Both:
         self.terrine = bench.home()
         self.terrine("start", "bench:tools", "--name", "files", "--network", "none", "-v", self.data + ":/data:ro")
 
+    @staticmethod
+    def of(bench):
+        """All rows share one pair."""
+        return bench.once_open("both", lambda: Both(bench))
+
     def script(self, script):
         """Does something on both sides, unmeasured."""
         self.terrine.script("files", script)
@@ -40,14 +45,13 @@ class Both:
 
 
 def reading(bench):
-    both = Both(bench)
+    both = Both.of(bench)
     bench.data(both.data, 400)
     both.script("cp /data/data /root/read; sync -f /root")
     both.compare("reading 400 MiB cold, written in this machine", timed("cat /root/read > /dev/null"), "at most 1.2x", 1.2, prepare=drop_caches)
 
     # The same file as part of an image: a machine that starts from a checkpoint reads it out of packs.
     both.terrine("checkpoint", "files", "-t", "bench:read")
-    both.terrine("rm", "files")
     script = timed("cat /root/read > /dev/null")
 
     def ours():
@@ -63,11 +67,12 @@ def reading(bench):
         return printed_seconds(both.native.script(script))
 
     ours, peer = in_turn(5, ours, peer)
+    both.script("rm /root/read")
     bench.row("reading 400 MiB cold, out of an image", ours, NATIVE, peer, "at most 1.2x", 1.2)
 
 
 def writing(bench):
-    both = Both(bench)
+    both = Both.of(bench)
     bench.data(both.data, 500)
     both.compare(
         "writing 500 MiB + sync", timed("cat /data/data > /root/written; sync -f /root", "rm -f /root/written; sync -f /root"),
@@ -75,7 +80,7 @@ def writing(bench):
 
 
 def untar(bench):
-    both = Both(bench)
+    both = Both.of(bench)
     bench.text()
     os.link(bench.text(), both.data + "/files.tar")
     size = os.path.getsize(bench.text())
@@ -86,7 +91,7 @@ def untar(bench):
 
 
 def compiling(bench):
-    both = Both(bench)
+    both = Both.of(bench)
     both.compare(
         "compile + sync, 25 C files",
         timed("make -s -j2; sync -f /root", "rm -rf /root/sources; tar -xf /opt/bench/sources.tar -C /root; cd /root/sources; sync -f /root"),
@@ -94,7 +99,7 @@ def compiling(bench):
 
 
 def apt(bench):
-    both = Both(bench)
+    both = Both.of(bench)
     packages = APT_PACKAGES.split()
     both.compare(
         f"apt-get install + sync, {APT_PACKAGES.replace(' ', ', ')}, archives at hand",
@@ -106,7 +111,7 @@ def apt(bench):
 
 def fio(bench):
     """Rates, so the ratio is the native rate over the sandbox's."""
-    both = Both(bench)
+    both = Both.of(bench)
     common = f"{FIO} --name=bench --filename=/root/fio --size=512M --bs=4k --ioengine=psync --thread --output-format=json"
     both.script(f"{FIO} --name=lay --filename=/root/fio --size=512M --bs=1M --rw=write --end_fsync=1 --thread > /dev/null")
 

@@ -3,7 +3,7 @@
 import os
 
 from harness.measure import printed_seconds, timed
-from harness.processes import Failed, Unmeasurable, drop_caches, need, sh
+from harness.processes import drop_caches, need, sh
 
 READ_ALL = timed("find /usr /var /opt -xdev -type f -exec cat {} + > /dev/null")
 

@@ -4,7 +4,7 @@ import os
 
 from harness.measure import pairs_in_turn
 from harness.peers import Podman, Runc, shifted_copy
-from harness.processes import Failed, Terrine, Unmeasurable, at_once, first_byte, sh
+from harness.processes import Terrine, Unmeasurable, at_once, first_byte
 
 SAY = "echo up"
 
