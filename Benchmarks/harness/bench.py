@@ -56,6 +56,8 @@ class Bench:
         """Runs one row. What it leaves open is closed, whatever happens; what fails is told in the table."""
         self.row_name = name
         print(f"-- {name}", flush=True)
+        # What was written before this row must not go to the disk while it is measured.
+        os.sync()
         try:
             with contextlib.ExitStack() as self.open:
                 function(self)
@@ -79,9 +81,9 @@ class Bench:
         """A terrine home with the images `bench:1` (a Debian base) and `bench:tools` (with compilers, fio, archives)."""
         self.images()
         folder = self.folder(name)
-        # Blobs are never written to again, so another name is a copy; all else is copied.
+        # Blobs are never written to again, so another name is a copy; all else is copied, by `cp`, which leaves holes alone.
         shutil.copytree(self.seed + "/home", folder + "/home", symlinks=True, copy_function=lambda source, target: (
-            os.link(source, target) if "/store/blobs/" in source else shutil.copy2(source, target)))
+            os.link(source, target) if "/store/blobs/" in source else sh("cp", "-a", source, target)))
         terrine = Terrine(self.program, folder + "/home")
         self.open.callback(terrine.remove_machines)
         return terrine

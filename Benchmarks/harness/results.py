@@ -29,6 +29,8 @@ class Row:
     previous: float | None = None
     measured: str = ""
     version: str = ""
+    #: How many processes the host had to run before this bench began, on average of a minute: more than a few tenths, and other work is in the figures.
+    load: float | None = None
 
     @property
     def is_worse(self):
@@ -53,6 +55,7 @@ class Results:
     def __init__(self, folder, version):
         self.folder, self.version = folder, version
         self.rows, self.curves = [], {}
+        self.load = round(os.getloadavg()[0], 1)
         try:
             with open(folder + "/results.json") as file:
                 self.recorded = json.load(file)
@@ -63,7 +66,7 @@ class Results:
     def add(self, row):
         before = self.before.get(row.key)
         row.previous = before and before["ratio"]
-        row.measured, row.version = datetime.date.today().isoformat(), self.version
+        row.measured, row.version, row.load = datetime.date.today().isoformat(), self.version, self.load
         self.rows.append(row)
         what, ours, against, ratio, previous, target, verdict = row.cells()
         line = f"{what}: {ours}" + (f", {against}" if against and not row.missing else "") + (f": {ratio}" if ratio else "")
@@ -93,11 +96,14 @@ class Results:
     def _page(self, rows, curves):
         dates = sorted({row.measured for row in rows})
         versions = sorted({row.version for row in rows})
+        loads = [row.load for row in rows]
+        busy = f"Load average before the runs: {min(loads)} to {max(loads)}." if None not in loads else (
+            "Of some rows it was not noted how busy the host was with other work when they were measured.")
         lines = [
             "# Results", "",
             "Written by `make bench`: medians, both sides of a row in turn in one run. A ratio is terrine's figure over the other's (the other way round for",
             "rates), so smaller is better in each; *before* is the ratio recorded last. What the rows are: [performance](../Docs/performance.md).", "",
-            f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, {machine_text()}, {', '.join(versions)}", "",
+            f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, {machine_text()}, {', '.join(versions)}. {busy}", "",
             "| what | terrine | against | ratio | before | target | |", "|---|---|---|---|---|---|---|"]
         lines += ["| " + " | ".join(row.cells()) + " |" for row in rows]
         if curves:
