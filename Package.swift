@@ -28,6 +28,7 @@ let package = Package(
         .target(
             name: "Images", dependencies: ["ChunkStore", "Linux", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
         .target(name: "Disks", dependencies: ["ChunkStore", "Images", "Linux", "CLinux"], swiftSettings: strict),
+        .target(name: "Trees", dependencies: ["ChunkStore", "Images", "Disks", "Linux"], swiftSettings: strict),
         .target(
             name: "Recipes",
             dependencies: ["Yams", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
@@ -55,6 +56,7 @@ let package = Package(
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "DisksTests", dependencies: ["Disks", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "TreesTests", dependencies: ["Trees", "Linux", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),
