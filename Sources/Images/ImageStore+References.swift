@@ -49,6 +49,21 @@ extension ImageStore {
         }.sorted { $0.name < $1.name }
     }
 
+    /// Names that something but this program changed, each with what is wrong.
+    func damagedNames() throws -> [(name: String, message: String)] {
+        try readIndex().manifests.compactMap { entry in
+            // Names that older versions wrote, and entries of other programs, have no check.
+            guard let notes = entry.annotations, let check = notes[OCIIndex.checkKey] else { return nil }
+            let (name, image) = (notes[OCIIndex.referenceKey] ?? "", notes[OCIIndex.imageKey] ?? "")
+            if check == OCIIndex.check(name: name, image: image, manifest: entry.digest) { return nil }
+            return (
+                name,
+                "the name `\(name)` in \(indexPath) does not fit its check: a letter of it or of its digests was changed; give the image "
+                    + "its name with `terrine tag`, and take this one away with `terrine rmi`"
+            )
+        }
+    }
+
     /// Names an image, in the place of what had the name before; does nothing when it has it already.
     ///
     /// - Parameter machine: of which it is a checkpoint: `gc` may be asked to take such names away.
@@ -64,6 +79,7 @@ extension ImageStore {
             index.manifests.removeAll { $0.annotations?[OCIIndex.referenceKey] == name }
             var annotations = [OCIIndex.referenceKey: name, OCIIndex.imageKey: image.digest.description]
             annotations[OCIIndex.checkpointKey] = machine
+            annotations[OCIIndex.checkKey] = OCIIndex.check(name: name, image: image.digest.description, manifest: manifest)
             index.manifests.append(OCIDescriptor(mediaType: OCIManifest.mediaType, digest: manifest, size: size, annotations: annotations))
             index.manifests.sort { ($0.annotations?[OCIIndex.referenceKey] ?? "") < ($1.annotations?[OCIIndex.referenceKey] ?? "") }
         }
@@ -71,7 +87,8 @@ extension ImageStore {
 
     /// Takes a name away; the image goes with the next `gc` when nothing else needs it.
     public func untag(_ reference: String) throws {
-        let name = try ImageReference.normal(reference)
+        // A damaged name may be none that could be given, and must go all the same.
+        let name = try references().contains { $0.name == reference } ? reference : ImageReference.normal(reference)
         var found: OCIDescriptor?
         try changeIndex { index in
             found = index.manifests.first { $0.annotations?[OCIIndex.referenceKey] == name }

@@ -256,6 +256,7 @@ extension ImageStore {
             result.problems.append(
                 Verification.Problem(message: "the name \(reference.name) leads to \(reference.digest), which is not in the store", images: [reference.name]))
         }
+        for damaged in try damagedNames() { result.problems.append(Verification.Problem(message: damaged.message, images: [damaged.name])) }
         for owner in try pins() {
             for digest in try pinned(by: owner) where !all.contains(digest) {
                 result.problems.append(Verification.Problem(message: "\(owner) needs \(digest), which is not in the store", images: [digest.description]))

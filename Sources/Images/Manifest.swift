@@ -30,6 +30,12 @@ struct OCIIndex: Codable {
     static let imageKey = "dev.terrine.image"
     /// Of a name that a checkpoint got as it was made: its machine.
     static let checkpointKey = "dev.terrine.checkpoint"
+    /// Of a name: the first 16 digits of the SHA-256 of name, image and manifest, so that a flipped letter is found.
+    static let checkKey = "dev.terrine.check"
+
+    static func check(name: String, image: String, manifest: Digest) -> String {
+        String(Digest.of(Array("\(name)\n\(image)\n\(manifest)".utf8)).hex.prefix(16))
+    }
 
     var schemaVersion = 2
     var mediaType = "application/vnd.oci.image.index.v1+json"

@@ -66,6 +66,21 @@ struct DamageTests {
         try expectWhole(copy, images, "the copy")
     }
 
+    @Test("a flipped letter of a name is found by verify, and the image can be named again")
+    func name() throws {
+        let (home, _, images) = try makeTwo()
+        let path = home.store + "/index.json"
+        let text = String(decoding: try readFile(path), as: UTF8.self)
+        let place = try #require(text.range(of: "\"beside:"))
+        try flip(path, Int64(text.utf8.distance(from: text.startIndex, to: place.lowerBound)) + 1)
+        let store = try home.open()
+        #expect(try store.verify().problems.map(\.images) == [["Beside:latest"]])
+        try store.tag("beside", images[3])
+        try store.untag("Beside:latest")
+        #expect(try store.references().map(\.name) == ["beside:latest", "i:0", "i:1", "i:2"])
+        #expect(try store.verify().problems.isEmpty)
+    }
+
     @Test("what is missing is mended too, from a store that packed the same differently, by its folder; nothing else is touched")
     func missing() throws {
         let (home, _, images) = try makeTwo()
