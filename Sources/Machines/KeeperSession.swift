@@ -96,6 +96,11 @@ final class KeeperSession: @unchecked Sendable {
     private func mountDisk(_ file: MachineFile) throws {
         let loop = try LoopDevice.attach(file: paths.fuse + "/" + exportFileName)
         self.loop = loop
+        try mountFileSystem(of: loop, file)
+        try growFileSystem(on: loop, file)
+    }
+
+    private func mountFileSystem(of loop: LoopDevice, _ file: MachineFile) throws {
         do {
             try mount(loop.path, at: paths.disk, type: "ext4", [.noSetUID, .noDevices, .noAccessTime])
         } catch let error as LinuxError {
@@ -104,18 +109,31 @@ final class KeeperSession: @unchecked Sendable {
                 fix: "it must hold an ext4 file system; `terrine verify \(file.imageReference)` checks the image")
         }
         isMounted = true
-        try growFileSystem(file)
     }
 
     /// A disk larger than its image's file system: the rest becomes usable at the first start.
-    private func growFileSystem(_ file: MachineFile) throws {
+    private func growFileSystem(on loop: LoopDevice, _ file: MachineFile) throws {
         var status = statvfs()
         try check("look at", paths.disk) { statvfs(paths.disk, &status) }
         let blockSize = UInt64(status.f_frsize)
         let blocks = UInt64(file.diskSize) / blockSize
         // f_blocks leaves out what the file system keeps for itself (up to a few percent).
         guard UInt64(file.diskSize) > UInt64(status.f_blocks) * blockSize * 11 / 10 else { return }
-        try FileSystem(at: paths.disk).resizeExt4(toBlocks: blocks)
+        do {
+            return try FileSystem(at: paths.disk).resizeExt4(toBlocks: blocks)
+        } catch let error as LinuxError where error.code == EPERM {
+            Keeper.log("the kernel grows a mounted file system only for CAP_SYS_RESOURCE; growing it unmounted")
+        }
+        try unmountPatiently(paths.disk)
+        isMounted = false
+        // Forced: it was just mounted and unmounted cleanly, and a full check reads every inode.
+        let grown = try Command("resize2fs", ["-f", loop.path, "\(blocks)"]).capture()
+        guard grown.status == .exited(0) else {
+            throw MachineError(
+                "grow", "the file system of `\(file.name)` cannot be grown to \(file.diskSize >> 20) MiB", cause: grown.errors,
+                fix: "start it without `--disk`; `terrine verify \(file.imageReference)` checks the image")
+        }
+        try mountFileSystem(of: loop, file)
     }
 
     private func startContainer(_ file: MachineFile) throws {

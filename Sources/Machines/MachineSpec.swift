@@ -43,7 +43,7 @@ extension MachineFile {
         let wanted = spec.diskSize ?? defaults.disk ?? spec.image.virtualBytes
         if let asked = spec.diskSize, asked < spec.image.virtualBytes {
             throw MachineError(
-                "invalid", "a disk of \(asked) bytes cannot hold the image's \(spec.image.virtualBytes)",
+                "invalid", "a disk of \(asked >> 20) MiB cannot hold the image's \(spec.image.virtualBytes >> 20) MiB",
                 fix: "a disk can grow, not shrink: ask for at least as much")
         }
         let network: NetworkChoice
