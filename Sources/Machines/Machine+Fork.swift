@@ -4,6 +4,15 @@ import Images
 import Linux
 import Synchronization
 
+/// What a fork came to.
+public struct Forks: Sendable {
+    public var machines: [Machine]
+    /// From the call until every fork's disk was there, durably, at the state that the parent's had; the machines' start comes after it.
+    public var diskMilliseconds: Double?
+
+    public init(_ machines: [Machine], diskMilliseconds: Double? = nil) { (self.machines, self.diskMilliseconds) = (machines, diskMilliseconds) }
+}
+
 extension Machine {
     /// How many sealed overlays a disk may stand on before a fork packs them: every one makes reads a little slower.
     private static let overlayLimit = 8
@@ -13,7 +22,9 @@ extension Machine {
     /// - Parameters:
     ///   - names: one for each fork; nil: a name is drawn.
     ///   - timeToLive: after so long `gc` removes the forks; nil: never.
-    public func fork(_ names: [String?], timeToLive: Duration? = nil) throws -> [Machine] {
+    public func fork(_ names: [String?], timeToLive: Duration? = nil) throws -> Forks {
+        let clock = ContinuousClock()
+        let start = clock.now
         let lock = try lock()
         var state = try seal()
         if state.sealed.count > Self.overlayLimit { state = DiskState(image: try pack(state).digest, sealed: []) }
@@ -26,9 +37,10 @@ extension Machine {
             throw error
         }
         withExtendedLifetime(lock) {}
+        let taken = start.duration(to: clock.now)
         try bringUp(made)
         try sumInBackground(state.sealed)
-        return made.map(\.machine)
+        return Forks(made.map(\.machine), diskMilliseconds: taken / .milliseconds(1))
     }
 
     /// All at once: most of a start is waiting.

@@ -56,27 +56,32 @@ struct Fork: ParsableCommand {
     private struct Result: Encodable {
         var machines: [Machine.Summary]
         var notTakenAlong: [String]
+        var diskMilliseconds: Double?
     }
 
     func run() throws {
         let host = try global.machines()
         let names = (1...count).map { index in name.map { count == 1 ? $0 : "\($0)-\(index)" } }
-        let forks: [Machine]
+        let forks: Forks
         let timeToLive = try ttl.map(DurationArgument.parse)
         do {
             forks = try host.machine(machine).fork(names, timeToLive: timeToLive)
         } catch let error as MachineError where error.code == "notFound" {
             // Not a machine: then an image, of which every start is a fork.
             guard let image = try? host.images.resolve(machine) else { throw error }
-            forks = try names.map {
-                var spec = MachineSpec(image: image)
-                (spec.name, spec.imageReference, spec.timeToLive) = ($0, machine, timeToLive)
-                return try host.start(spec)
-            }
+            forks = Forks(
+                try names.map {
+                    var spec = MachineSpec(image: image)
+                    (spec.name, spec.imageReference, spec.timeToLive) = ($0, machine, timeToLive)
+                    return try host.start(spec)
+                })
         }
         global.note("not taken along: running processes, /run, /dev/shm, published ports")
-        try global.print(Result(machines: try forks.map { try $0.summary() }, notTakenAlong: ["processes", "memory file systems", "ports"])) {
-            forks.map(\.name).joined(separator: "\n")
+        let result = Result(
+            machines: try forks.machines.map { try $0.summary() }, notTakenAlong: ["processes", "memory file systems", "ports"],
+            diskMilliseconds: forks.diskMilliseconds)
+        try global.print(result) {
+            forks.machines.map(\.name).joined(separator: "\n")
         }
     }
 }
