@@ -21,11 +21,15 @@ public struct FileSystem: Sendable {
     public func sync() throws { try check("sync", path) { clinux_syscall6(Int(SYS_syncfs), Int(folder.raw), 0, 0, 0, 0, 0) } }
 
     /// Stops all writing with the file system clean on its device.
-    public func freeze() throws { try check("freeze", path) { clinux_ioctl_int(folder.raw, Self.freezeRequest, 0) } }
+    public func freeze() throws {
+        CrashPoint.pass()
+        try check("freeze", path) { clinux_ioctl_int(folder.raw, Self.freezeRequest, 0) }
+    }
 
     /// Ends a freeze; false when it was not frozen.
     @discardableResult
     public func thaw() throws -> Bool {
+        CrashPoint.pass()
         if clinux_ioctl_int(folder.raw, Self.thawRequest, 0) == 0 { return true }
         if errno == EINVAL { return false }
         throw LinuxError("thaw", path)

@@ -14,6 +14,7 @@ public enum Keeper {
     public static func main(_ arguments: [String]) -> Int32 { main(ControlChannel(UnixSocket(Descriptor(owning: reportDescriptor)))) }
 
     static func main(_ report: ControlChannel) -> Int32 {
+        CrashPoint.play(.keeper)
         signal(SIGPIPE, SIG_IGN)
         do {
             let null = try Descriptor("/dev/null", O_RDWR)

@@ -144,6 +144,7 @@ extension Machine {
     /// The other process: the arguments are the home, the machine and the reference, if any.
     public static func packMain(_ arguments: [String]) -> Int32 {
         guard arguments.count >= 2 else { return 2 }
+        CrashPoint.play(.packer)
         let lock = Descriptor(owning: packLockDescriptor)
         do {
             let images = try ImageStore(home: arguments[0])

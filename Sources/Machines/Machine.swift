@@ -288,7 +288,9 @@ public final class Machine: Sendable {
                 _ = try process.waitForEnd(milliseconds: 5000)
             }
         }
-        try OCIRuntime(program: file.settings.runtime, state: paths.runtimeState, id: file.id).delete()
+        let runtime = OCIRuntime(program: file.settings.runtime, state: paths.runtimeState, id: file.id)
+        try runtime.thawRoot()
+        try runtime.delete()
         try MachineNetwork.detach(id: file.id, home: host.home)
         try HostIDRanges.release(machine: name, home: host.home)
         removeName(paths.socket)

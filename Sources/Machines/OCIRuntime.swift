@@ -80,6 +80,15 @@ struct OCIRuntime: Sendable {
         return true
     }
 
+    /// Lets the file system of the container's root go on if a keeper froze it and died: processes that wait for it cannot be killed, and unmounting it
+    /// frozen would pin its loop device.
+    func thawRoot() throws {
+        guard let initialProcess, ProcessIdentity(of: initialProcess) != nil else { return }
+        do { try FileSystem(at: "/proc/\(initialProcess)/root").thaw() } catch let error as LinuxError where [ENOENT, ESRCH, EACCES].contains(error.code) {
+            // It ended meanwhile.
+        }
+    }
+
     /// Kills all that runs in it, and removes it; does nothing when there is no such container.
     func delete() throws {
         guard access("\(state)/\(id)", F_OK) == 0 else { return }

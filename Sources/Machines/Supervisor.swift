@@ -18,6 +18,7 @@ public enum Supervisor {
 
     /// Runs until the keeper closes the control socket or the mount is gone.
     static func main(_ channel: ControlChannel) -> Int32 {
+        CrashPoint.play(.supervisor)
         signal(SIGPIPE, SIG_IGN)
         // Not for the out-of-memory killer, whose victim would wait for this disk; and this process is beneath a block device.
         do { try writeSmallFile("/proc/self/oom_score_adj", "-900") } catch { log("cannot ask to be spared when memory is short: \(error)") }
