@@ -58,7 +58,7 @@ let package = Package(
         .testTarget(name: "DisksTests", dependencies: ["Disks", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "TreesTests", dependencies: ["Trees", "Linux", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "RecipesTests", dependencies: ["Recipes"], exclude: ["Fixtures"], swiftSettings: strict),
+            name: "RecipesTests", dependencies: ["Recipes", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "BuilderTests", dependencies: ["Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),

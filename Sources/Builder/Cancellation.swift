@@ -1,10 +1,12 @@
 import Synchronization
 
-/// Ends a build from another thread, such as that of Ctrl-C: what runs is broken off, nothing begins any more.
+/// Ends builds from another thread, such as that of Ctrl-C: what runs is broken off, nothing begins any more.
 public final class Cancellation: Sendable {
     private struct State: Sendable {
         var isCancelled = false
-        var breakOff: (@Sendable () -> Void)?
+        /// By a number of their own: several builds may run side by side.
+        var breakOffs: [Int: @Sendable () -> Void] = [:]
+        var next = 0
     }
     private let state = Mutex(State())
 
@@ -15,12 +17,12 @@ public final class Cancellation: Sendable {
     /// - Returns: whether something ran that was broken off; if not, there is nothing to wait for.
     @discardableResult
     public func cancel() -> Bool {
-        let breakOff = state.withLock { state in
+        let breakOffs = state.withLock { state in
             state.isCancelled = true
-            return state.breakOff
+            return Array(state.breakOffs.values)
         }
-        breakOff?()
-        return breakOff != nil
+        for breakOff in breakOffs { breakOff() }
+        return !breakOffs.isEmpty
     }
 
     func check() throws {
@@ -29,11 +31,13 @@ public final class Cancellation: Sendable {
 
     /// Runs `body`; when it is cancelled meanwhile, `breakOff` is called from the cancelling thread, and the error is that of a stopped build.
     func guarding<T>(_ breakOff: @escaping @Sendable () -> Void, _ body: () throws -> T) throws -> T {
-        try state.withLock { state in
+        let number = try state.withLock { state in
             if state.isCancelled { throw BuildError("cancelled", "the build was stopped") }
-            state.breakOff = breakOff
+            state.next += 1
+            state.breakOffs[state.next] = breakOff
+            return state.next
         }
-        defer { state.withLock { $0.breakOff = nil } }
+        defer { _ = state.withLock { $0.breakOffs.removeValue(forKey: number) } }
         do {
             let result = try body()
             try check()

@@ -51,7 +51,9 @@ public struct CheckRunner: Sendable {
 
     private static func key(_ image: Image, _ recipe: Recipe) -> String {
         let checks = recipe.checks.map { check in
-            [check.name, check.run, String(check.exit), check.outputContains.joined(separator: "\u{1}"), check.user ?? recipe.user].joined(separator: "\u{0}")
+            let env = check.env.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            let parts = [check.name, check.run, String(check.exit), check.outputContains.joined(separator: "\u{1}"), check.user ?? recipe.user]
+            return (parts + env).joined(separator: "\u{0}")
         }
         return Digest.of(text: (["checks", image.digest.hex] + checks).joined(separator: "\u{2}")).hex
     }
@@ -66,7 +68,8 @@ public struct CheckRunner: Sendable {
             defer { reader.finish() }
             exit = try machine.run(
                 StepCommand(
-                    arguments: ["/bin/sh", "-e", "-c", check.run], environment: image.environment, user: check.user ?? plan.recipe.user,
+                    arguments: ["/bin/sh", "-e", "-c", check.run], environment: image.environment.merging(check.env) { $1 },
+                    user: check.user ?? plan.recipe.user,
                     workingFolder: plan.recipe.workspace.path, timeout: check.timeout ?? plan.recipe.timeout, output: reader.input))
         }
         try cancellation.check()

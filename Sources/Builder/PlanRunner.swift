@@ -46,7 +46,7 @@ public struct PlanRunner: Sendable {
             image = try layer(index, of: plan, over: image, base: base, options, &built)
         }
         // Every step went well: no failure of an earlier build is of interest any more.
-        try FailedSteps(images: images).clear(plan.recipe.folder)
+        try FailedSteps(images: images).clear(plan.recipe.folder, plan.recipe.name)
         try check(image, plan, reference)
         try tag(reference, image)
         try images.recordBuild(plan.recordName, image)

@@ -150,7 +150,8 @@ struct StepRunner {
         do {
             let image = try machine.commit(draft(parent, name: "failed: \(step.name)", key: nil)).image
             let record = FailedStep(
-                folder: plan.recipe.folder, step: step.name, image: image.digest.description, script: step.script ?? "", environment: key.environment,
+                folder: plan.recipe.folder, recipe: plan.recipe.name, step: step.name, image: image.digest.description, script: step.script ?? "",
+                environment: key.environment,
                 user: step.user, workingFolder: step.workingFolder, exitCode: code, output: lines, time: Date().timeIntervalSince1970)
             try FailedSteps(images: runner.images).keep(record, image: image)
         } catch {

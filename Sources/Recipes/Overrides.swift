@@ -23,7 +23,19 @@ struct Override {
     }
 
     /// The tree with this value in place; what stands in the way is reported, and the tree left as it is.
-    func applied(to root: SourceNode, _ decoder: RecipeDecoder) -> SourceNode { place(in: root, path[...], decoder) }
+    ///
+    /// - Parameter variables: what could have been meant by a key that does not exist.
+    func applied(to root: SourceNode, _ decoder: RecipeDecoder, variables: [String] = []) -> SourceNode {
+        let known = RecipeSchema.recipe.keys.map(\.name)
+        if path.count == 1, !known.contains(path[0]) {
+            decoder.report(
+                location, "the recipe has no variable and no key `\(path[0])`",
+                expected: (variables + ["a dotted key such as resources.memory"]).joined(separator: ", "),
+                nearest: Spelling.nearest(to: path[0], among: variables + known))
+            return root
+        }
+        return place(in: root, path[...], decoder)
+    }
 
     private func place(in node: SourceNode, _ rest: ArraySlice<String>, _ decoder: RecipeDecoder) -> SourceNode {
         let scalar = SourceNode(value: .scalar(value, plain: !value.isEmpty), location: location)

@@ -4,35 +4,79 @@ extension Recipe {
     /// The name of a repository's recipe.
     public static let fileName = "terrine.yaml"
 
-    /// Reads and checks the recipe at `path` (a file, or a folder that holds `terrine.yaml`).
-    ///
-    /// - Parameter sets: `key=value` overrides, as of `--set`.
-    /// - Throws: ``RecipeDiagnostics`` with every problem, ``RecipeError`` when there is no such file.
-    public static func load(_ path: String, sets: [String] = []) throws -> Recipe {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            throw RecipeError("notFound", "there is no recipe at \(path)", fix: "write one with `terrine init`")
+    /// The folder of a repository that holds more recipes.
+    public static let folderName = ".terrine"
+
+    /// What is said beside a recipe when it is read.
+    public struct Options: Sendable {
+        /// `key=value` or `VARIABLE=value`, as of `--set`.
+        public var sets: [String] = []
+        /// `axis=value`: which images of a matrix, as of `--only`. Several values of one axis mean any of them.
+        public var only: [String] = []
+        /// For fragments and recipes in images; without it, naming one is an error.
+        public var images: (any RecipeImages)?
+        /// What `when: { arch: … }` is decided by, in Debian's words.
+        public var architecture = Recipe.hostArchitecture
+
+        public init(sets: [String] = [], only: [String] = [], images: (any RecipeImages)? = nil) {
+            (self.sets, self.only, self.images) = (sets, only, images)
         }
-        var file = path
-        if isFolder.boolValue {
-            file = path == "." ? fileName : (path.hasSuffix("/") ? path : path + "/") + fileName
-            guard FileManager.default.fileExists(atPath: file) else {
-                let names = ["terrine.yml", "Terrine.yaml", ".terrine.yaml"]
-                let other = names.first { FileManager.default.fileExists(atPath: HostPath.join(path, $0)) }
-                throw RecipeError(
-                    "notFound", "there is no \(fileName) in \(path)",
-                    fix: other.map { "rename \($0) to \(fileName)" } ?? "write one with `terrine init \(path)`")
+    }
+
+    /// This program's own, in Debian's words.
+    public static var hostArchitecture: String {
+        #if arch(x86_64)
+            "amd64"
+        #elseif arch(arm64)
+            "arm64"
+        #else
+            "unknown"
+        #endif
+    }
+
+    /// Reads and checks the recipe at `path` (a file, or a folder that holds `terrine.yaml`): one image.
+    ///
+    /// - Throws: ``RecipeDiagnostics`` with every problem, ``RecipeError`` when there is no such file, or when it makes several images.
+    public static func load(_ path: String, sets: [String] = [], images: (any RecipeImages)? = nil) throws -> Recipe {
+        try single(loadAll(path, Options(sets: sets, images: images)), path)
+    }
+
+    /// Reads and checks the recipe at `path`: one for each image of its matrix, in the matrix's order.
+    public static func loadAll(_ path: String, _ options: Options) throws -> [Recipe] {
+        let file = try file(at: path)
+        return try RecipeReader(file: file, path: HostPath.absolute(file), folder: folder(ofFile: file), options: options).recipes(text(of: file))
+    }
+
+    /// Every recipe of a repository: `terrine.yaml` and `.terrine/*.yaml`, each with all its images.
+    ///
+    /// - Throws: ``RecipeDiagnostics`` with the problems of all of them.
+    public static func loadRepository(_ path: String, _ options: Options) throws -> [Recipe] {
+        let files = files(ofRepository: path)
+        guard !files.isEmpty else {
+            throw RecipeError("notFound", "there is no \(fileName) and no \(folderName)/*.yaml in \(path)", fix: "write one with `terrine init \(path)`")
+        }
+        var recipes: [Recipe] = []
+        var problems: [Diagnostic] = []
+        for file in files {
+            do {
+                recipes += try loadAll(file, options)
+            } catch let error as RecipeDiagnostics {
+                problems += error.diagnostics
             }
         }
-        guard let bytes = FileManager.default.contents(atPath: file) else {
-            throw RecipeError("unreadable", "cannot read \(file)", fix: "check its permissions")
+        var first: [String: Recipe] = [:]
+        for recipe in recipes {
+            if let other = first.updateValue(recipe, forKey: recipe.name) {
+                let place = recipe.locations["name"] ?? SourceLocation(file: recipe.file, line: 1, column: 1)
+                let earlier = other.locations["name"] ?? SourceLocation(file: other.file, line: 1, column: 1)
+                problems.append(
+                    recipe.diagnostic(
+                        "name", "two recipes are named `\(recipe.name)`; the first is \(RecipeFiles.shown(earlier, from: place))",
+                        expected: "a name of its own for each recipe"))
+            }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw RecipeDiagnostics([
-                Diagnostic(at: SourceLocation(file: file, line: 1, column: 1), "the file is not UTF-8 text")
-            ])
-        }
-        return try parse(text, file: file, folder: HostPath.parent(HostPath.absolute(file)), sets: sets)
+        if !problems.isEmpty { throw RecipeDiagnostics(problems) }
+        return recipes
     }
 
     /// Checks a recipe that is already in memory.
@@ -41,26 +85,18 @@ extension Recipe {
     ///   - file: its name for diagnostics.
     ///   - folder: absolute; where relative paths begin.
     public static func parse(_ text: String, file: String, folder: String, sets: [String] = []) throws -> Recipe {
-        let source = RecipeSource(file: file, text: text)
-        let decoder = RecipeDecoder(source)
-        var root = try source.root()
-        for set in sets {
-            do {
-                root = try Override(set).applied(to: root, decoder)
-            } catch let error as RecipeDiagnostics {
-                for diagnostic in error.diagnostics { decoder.add(diagnostic) }
-            }
-        }
-        var recipe = decoder.recipe(root)
-        recipe.folder = folder
-        recipe.file = file
-        recipe.text = text
-        recipe.locations = decoder.locations
-        decoder.checkReferences(of: recipe)
-        let diagnostics = decoder.sorted
-        if decoder.hasErrors { throw RecipeDiagnostics(diagnostics) }
-        recipe.warnings = diagnostics
-        return recipe
+        try single(parseAll(text, file: file, folder: folder, Options(sets: sets)), file)
+    }
+
+    /// As ``parse(_:file:folder:sets:)``, for a recipe with a matrix.
+    public static func parseAll(_ text: String, file: String, folder: String, _ options: Options) throws -> [Recipe] {
+        try RecipeReader(file: file, path: HostPath.join(folder, HostPath.name(file)), folder: folder, options: options).recipes(text)
+    }
+
+    private static func single(_ recipes: [Recipe], _ path: String) throws -> Recipe {
+        if recipes.count == 1 { return recipes[0] }
+        throw RecipeError(
+            "matrix", "\(path) makes \(recipes.count) images: \(recipes.map(\.name).joined(separator: ", "))", fix: "build them, and name one of these images")
     }
 
     /// An error at the place of the value at `path`, such as `steps.0.inputs.1`.
@@ -68,8 +104,7 @@ extension Recipe {
         _ path: String, _ message: String, expected: String? = nil, nearest: String? = nil
     ) -> Diagnostic {
         let place = locations[path] ?? SourceLocation(file: file, line: 1, column: 1)
-        return Diagnostic(
-            at: place, message, expected: expected, nearest: nearest,
-            source: place.file == file ? RecipeSource(file: file, text: text).line(place.line) : place.file)
+        let source = texts[place.file].map { RecipeSource(file: place.file, text: $0).line(place.line) } ?? place.file
+        return Diagnostic(at: place, message, expected: expected, nearest: nearest, source: source)
     }
 }

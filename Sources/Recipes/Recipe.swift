@@ -25,9 +25,13 @@ public struct Recipe: Sendable {
 
     /// What is accepted, but worth a word; shown by every command that loads the recipe.
     public internal(set) var warnings: [Diagnostic] = []
-    /// The file as it was named, and its text as it was read.
+    /// What each variable is, axes of the matrix among them; those without a value are not here.
+    public internal(set) var variables: [String: String] = [:]
+    /// The values that make this image one of a matrix; empty when there is none.
+    public internal(set) var cell: [String: String] = [:]
+    /// The file as it was named, and the texts of all files that the recipe is made of, by name.
     public internal(set) var file = ""
-    public internal(set) var text = ""
+    public internal(set) var texts: [String: String] = [:]
     /// The folder of the recipe, absolute: where its relative paths begin.
     public internal(set) var folder = ""
     /// Where each value stands, by dotted path such as `steps.0.inputs.1`.
@@ -146,6 +150,8 @@ public struct Recipe: Sendable {
         public internal(set) var exit: Int32 = 0
         /// Each must be in what the check prints (stdout or stderr).
         public internal(set) var outputContains: [String] = []
+        /// The variables that `run` names.
+        public internal(set) var env: [String: String] = [:]
         public internal(set) var user: String?
         public internal(set) var timeout: Duration?
     }

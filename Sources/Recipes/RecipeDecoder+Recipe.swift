@@ -192,7 +192,7 @@ extension RecipeDecoder {
 
     /// Tells what stands twice in a list of plain values.
     func unique(_ values: [String], _ path: String, _ noun: String) {
-        guard Set(values).count < values.count else { return }
+        guard Set(values).count < values.count, !isApart else { return }
         var seen: Set<String> = []
         var index = 0
         while let place = locations["\(path).\(index)"] {

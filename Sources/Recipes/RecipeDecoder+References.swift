@@ -17,14 +17,14 @@ extension RecipeDecoder {
     /// Names by the place of each `<section>.<i>.name`: entries with other problems count too.
     private func uniqueNames(_ section: String, _ noun: String) {
         var first: [String: SourceLocation] = [:]
-        let places = locations.filter { $0.key.wholeMatch(of: /[a-z]+\.[0-9]+\.name/) != nil }
-            .filter { $0.key.hasPrefix(section + ".") }.map(\.value)
-            .sorted { ($0.line, $0.column) < ($1.line, $1.column) }
-        for place in places {
+        let places = locations.compactMap { key, place in
+            key.wholeMatch(of: /([a-z]+)\.([0-9]+)\.name/).flatMap { $0.1 == section ? Int($0.2) : nil }.map { (number: $0, place: place) }
+        }
+        for (_, place) in places.sorted(by: { $0.number < $1.number }) {
             guard let name = names[place] else { continue }
             if let earlier = first[name] {
                 report(
-                    place, "a second \(noun) named `\(name)`; the first is on line \(earlier.line)",
+                    place, "a second \(noun) named `\(name)`; the first is \(RecipeFiles.shown(earlier, from: place))",
                     expected: "a name of its own for each \(noun)")
             } else {
                 first[name] = place

@@ -1,23 +1,32 @@
 /// Reads nodes by a schema and collects every problem; what cannot be read is nil, and reading goes on.
 final class RecipeDecoder {
-    let source: RecipeSource
+    let files: RecipeFiles
     private(set) var diagnostics: [Diagnostic] = []
+    /// Values that are told to be wrong already, and places of them.
+    private var muted: Set<SourceLocation> = []
+    /// Only what each value is for itself is told, not what stands twice: for parts that are not in force.
+    var isApart = false
     fileprivate(set) var locations: [String: SourceLocation] = [:]
 
     /// The texts that were read, by dotted path and by place.
     private(set) var texts: [String: String] = [:]
     private(set) var names: [SourceLocation: String] = [:]
 
-    init(_ source: RecipeSource) { self.source = source }
+    init(_ files: RecipeFiles) { self.files = files }
+
+    convenience init(_ source: RecipeSource) { self.init(RecipeFiles(source)) }
+
+    /// Nothing more is told of the value at this place.
+    func mute(_ location: SourceLocation) { muted.insert(location) }
 
     var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
 
-    /// In the order of the file, what is not of the file (`--set`) last; equal ones once.
+    /// In the order of the files, what is of none (`--set`) last; equal ones once.
     var sorted: [Diagnostic] {
         var seen: Set<Diagnostic> = []
         return diagnostics.filter { seen.insert($0).inserted }.enumerated().sorted { a, b in
-            let x = (a.element.file == source.file ? 0 : 1, a.element.line, a.element.column, a.offset)
-            let y = (b.element.file == source.file ? 0 : 1, b.element.line, b.element.column, b.offset)
+            let x = (files.rank(a.element.file), a.element.line, a.element.column, a.offset)
+            let y = (files.rank(b.element.file), b.element.line, b.element.column, b.offset)
             return x < y
         }.map(\.element)
     }
@@ -26,8 +35,8 @@ final class RecipeDecoder {
         _ location: SourceLocation, _ message: String, expected: String? = nil, nearest: String? = nil,
         severity: Diagnostic.Severity = .error
     ) {
-        // A place in `--set key=value` shows that argument itself.
-        let line = location.file == source.file ? source.line(location.line) : location.file
+        if muted.contains(location) { return }
+        let line = files.line(at: location)
         diagnostics.append(
             Diagnostic(severity, at: location, message, expected: expected, nearest: nearest, source: line))
     }
@@ -221,7 +230,7 @@ struct Fields {
                     entry.value, "\(path).\(entry.key)", expected: "a value (\"\" for an empty one)")
                 continue
             }
-            if text.contains("$\(entry.key)") || text.contains("${\(entry.key)}") {
+            if text.contains("$\(entry.key)") {
                 decoder.report(
                     entry.value.location, "values are literal: `$\(entry.key)` is not replaced by its value here",
                     severity: .warning)

@@ -23,7 +23,9 @@ struct RecipeSchema: Sendable {
         noun: "a recipe",
         keys: [
             key("version", "1", required: true), key("name", "a name", required: true),
-            key("description", "text"), key("base", "an image", required: true),
+            key("description", "text"), key("extends", "a recipe's file, or { file or image, without }"),
+            key("include", "a list of fragments"), key("variables", "a mapping of names to { type, default }"),
+            key("matrix", "a mapping of variables to lists of values"), key("base", "an image", required: true),
             key("resources", "{ cpus, memory, disk }"), key("packages", "{ apt, pip }"),
             key("files", "a list of { from, to, mode }"), key("env", "a mapping of names to values"),
             key("user", "a user"), key("timeout", "a duration"), key("workspace", "{ path, from }"),
@@ -32,11 +34,23 @@ struct RecipeSchema: Sendable {
             key("secrets", "a list of secrets"), key("network", "{ build, run }"), key("prewarm", "{ count, memory }"),
         ],
         later: [
-            "include": "copy the fragment into this file", "extends": "copy the team's recipe into this file",
-            "matrix": "write one recipe for each image", "when": "write one recipe for each architecture",
+            "when": "say `when` on steps, packages, files, services and checks",
             "lock": "pin versions in `packages` (`name=version`, `name==version`)",
-            "variables": "use `--set key=value` on the keys themselves",
         ])
+
+    static let include = RecipeSchema(
+        noun: "an entry of `include`",
+        keys: [key("file", "a file"), key("image", "an image"), key("path", "an absolute path in the image")])
+    static let extends = RecipeSchema(
+        noun: "`extends`",
+        keys: [
+            key("file", "a file"), key("image", "an image"), key("path", "an absolute path in the image"),
+            key("without", "a mapping of keys to `all` or lists of names"),
+        ])
+    static let variable = RecipeSchema(
+        noun: "a variable",
+        keys: [key("type", "text, number, switch or choice"), key("choices", "a list of values"), key("default", "a value"), key("description", "text")])
+    private static let when = key("when", "a mapping of arch and variables to values")
 
     static let resources = RecipeSchema(
         noun: "`resources`", keys: [key("cpus", "a number"), key("memory", "a size"), key("disk", "a size")])
@@ -56,6 +70,7 @@ struct RecipeSchema: Sendable {
         keys: [
             key("from", "a path beside the recipe", required: true),
             key("to", "an absolute path in the machine", required: true), key("mode", "an octal mode"),
+            when,
         ])
     static let workspace = RecipeSchema(
         noun: "`workspace`", keys: [key("path", "an absolute path in the machine"), key("from", "a folder")])
@@ -64,6 +79,7 @@ struct RecipeSchema: Sendable {
         keys: [
             key("url", "a git URL or a local path", required: true),
             key("path", "an absolute path in the machine", required: true), key("ref", "a branch, tag or commit"),
+            when,
         ], later: ["submodules": "update them in a step", "lfs": "fetch them in a step", "depth": "leave it out"])
     static let step = RecipeSchema(
         noun: "a step",
@@ -71,11 +87,9 @@ struct RecipeSchema: Sendable {
             key("name", "a name", required: true), key("run", "a shell script", required: true),
             key("inputs", "a list of globs"), key("caches", "a list of caches"),
             key("env", "a mapping of names to values"), key("user", "a user"), key("timeout", "a duration"),
-            key("network", "none or open"),
+            key("network", "none or open"), when,
         ],
-        later: [
-            "when": "write one recipe for each architecture", "secrets": "secrets in builds come with the policy layer",
-        ])
+        later: ["secrets": "secrets in builds come with the policy layer"])
     static let cache = RecipeSchema(
         noun: "a cache", keys: [key("name", "a name", required: true), key("shared", "true or false")])
     static let service = RecipeSchema(
@@ -84,12 +98,13 @@ struct RecipeSchema: Sendable {
             key("name", "a name", required: true), key("run", "a shell script", required: true),
             key("ready", "a shell script"), key("timeout", "a duration"), key("restart", "never, on-failure or always"),
             key("user", "a user"), key("env", "a mapping of names to values"), key("ports", "a list of ports"),
+            when,
         ])
     static let check = RecipeSchema(
         noun: "a check",
         keys: [
             key("name", "a name"), key("run", "a shell script", required: true), key("expect", "{ exit, output }"),
-            key("user", "a user"), key("timeout", "a duration"),
+            key("user", "a user"), key("timeout", "a duration"), when,
         ])
     static let expect = RecipeSchema(
         noun: "`expect`", keys: [key("exit", "an exit code"), key("output", "{ contains }")])

@@ -18,7 +18,7 @@ struct ErrorReport {
     /// - Parameter arguments: as the process got them; looked at before they are parsed, since parsing may be what fails.
     init(arguments: [String]) { isJSON = arguments.prefix { $0 != "--" }.contains("--json") }
 
-    private struct Parts: Encodable {
+    struct Parts: Encodable {
         var code: String
         var message: String
         var cause: String?
@@ -51,11 +51,7 @@ struct ErrorReport {
             // Each problem says where it is by itself.
             FileHandle.standardError.write(Data("\(error)\n".utf8))
         } else {
-            var text = "error: \(parts.message)"
-            if let cause = parts.cause { text += cause.contains("\n") ? ":\n\(cause)" : ": \(cause)" }
-            text += "\n"
-            if let fix = parts.fix { text += "fix: \(fix)\n" }
-            FileHandle.standardError.write(Data(text.utf8))
+            FileHandle.standardError.write(Data(Self.text(of: error).utf8))
         }
         guard runningCommand else { return Self.exitCode(of: error) }
         switch parts.code {
@@ -64,6 +60,18 @@ struct ErrorReport {
         case "commandNotFound": return 127
         default: return 125
         }
+    }
+
+    /// For people, with its lines' ends.
+    ///
+    /// - Parameter image: which one of several it befell.
+    static func text(of error: any Error, image: String? = nil) -> String {
+        let parts = parts(of: error)
+        var text = "error: \(image.map { "\($0): " } ?? "")\(parts.message)"
+        if let cause = parts.cause { text += cause.contains("\n") ? ":\n\(cause)" : ": \(cause)" }
+        text += "\n"
+        if let fix = parts.fix { text += "fix: \(fix)\n" }
+        return text
     }
 
     /// 2 for a recipe that is wrong, 1 for work that failed in a way that its error explains, 125 for what Terrine did not expect.
@@ -85,7 +93,7 @@ struct ErrorReport {
         } catch { print("{\"error\":{\"code\":\"internal\",\"message\":\"the error cannot be encoded\"}}") }
     }
 
-    private static func parts(of error: any Error) -> Parts {
+    static func parts(of error: any Error) -> Parts {
         switch error {
         case let error as StoreError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as ImageError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)

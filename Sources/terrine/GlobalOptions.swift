@@ -20,7 +20,10 @@ struct GlobalOptions: ParsableArguments {
     func validate() throws { (logLevel ?? (quiet ? .error : nil))?.use() }
 
     /// An absolute path.
-    var homeFolder: String {
+    var homeFolder: String { Self.homeFolder(home) }
+
+    /// - Parameter home: what `--home` says, if anything.
+    static func homeFolder(_ home: String?) -> String {
         let environment = ProcessInfo.processInfo.environment
         if let chosen = home ?? environment["TERRINE_HOME"], !chosen.isEmpty { return URL(fileURLWithPath: chosen).path }
         if getuid() == 0 { return "/var/lib/terrine" }

@@ -10,7 +10,7 @@ struct Terrine: ParsableCommand {
             + "124 when it was killed at its timeout, 125 when terrine failed, 126 when the file is no program, 127 when there is none.",
         version: Version.text,
         groupedSubcommands: [
-            CommandGroup(name: "Images from recipes", subcommands: [PlanCommand.self, Build.self]),
+            CommandGroup(name: "Images from recipes", subcommands: [PlanCommand.self, Build.self, SchemaCommand.self]),
             CommandGroup(
                 name: "Machines",
                 subcommands: [
@@ -23,7 +23,7 @@ struct Terrine: ParsableCommand {
                 subcommands: [
                     ImageList.self, History.self, Inspect.self, Tag.self, RemoveImage.self, CollectGarbage.self, Verify.self, DiskUse.self,
                 ]),
-            CommandGroup(name: "Host", subcommands: [Doctor.self, VersionCommand.self]),
+            CommandGroup(name: "Host", subcommands: [Doctor.self, CompletionCommand.self, VersionCommand.self]),
         ])
 }
 

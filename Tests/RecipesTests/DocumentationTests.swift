@@ -12,13 +12,21 @@ import Testing
             $0.components(separatedBy: "```").first
         }
         #expect(examples.count >= 9)
-        let files = ["ops/pg.conf": "", "ops/skel/.profile": "", "requirements.txt": "", "dev/requirements.txt": ""]
+        let files = [
+            "ops/pg.conf": "", "ops/skel/.profile": "", "requirements.txt": "", "dev/requirements.txt": "",
+            "ci/postgres.yaml": "packages: { apt: [postgresql] }\n",
+            "ci/team.yaml": Fixtures.head + "packages: { apt: [vim] }\nenv: { DEBUG: a }\nservices: [{ name: db, run: redis-server }]\n", "Makefile": "",
+            "src/a.c": "",
+            "configure": "",
+        ]
         try withFolder(files) { folder in
             for example in examples {
                 let recipe = example.hasPrefix("version:") ? example : Fixtures.head + example
                 // The example's neighbour repository is not there: a stand-in is.
                 let text = recipe.replacingOccurrences(of: "../billing", with: ".")
-                #expect(throws: Never.self) { try Recipe.parse(text, file: "example", folder: folder) }
+                let recipes = try Recipe.parseAll(text, file: "example", folder: folder, Recipe.Options())
+                // A whole recipe is planned too.
+                if example.hasPrefix("version:") { for recipe in recipes { #expect(try Plan.make(recipe).steps.count > 1) } }
             }
         }
     }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct ValidRecipeTests {
     @Test("every valid fixture is accepted", arguments: Fixtures.names("valid"))
     func accepted(_ name: String) throws {
-        _ = try Fixtures.parse(Fixtures.text("valid/\(name)"))
+        _ = try Recipe.parseAll(Fixtures.text("valid/\(name)"), file: "terrine.yaml", folder: Fixtures.beside, Recipe.Options())
     }
 
     @Test("the whole format is read into the recipe")

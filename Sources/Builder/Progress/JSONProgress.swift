@@ -5,6 +5,8 @@ import Synchronization
 public final class JSONProgress: BuildReporter {
     private struct Line: Encodable {
         var event: String
+        /// Of several that are built side by side.
+        var image: String?
         /// Counted from 1.
         var number: Int?
         var step: String?
@@ -22,10 +24,13 @@ public final class JSONProgress: BuildReporter {
     }
 
     private let names = Mutex<[String]>([])
+    private let image: String?
     private let write: @Sendable (String) -> Void
 
-    /// - Parameter write: takes a line without its end; this process's stderr if not said.
-    public init(write: @escaping @Sendable (String) -> Void = standardErrorLine) { self.write = write }
+    /// - Parameters:
+    ///   - image: which one this is, when several are built side by side.
+    ///   - write: takes a line without its end; this process's stderr if not said.
+    public init(image: String? = nil, write: @escaping @Sendable (String) -> Void = standardErrorLine) { (self.image, self.write) = (image, write) }
 
     public func finish() {}
 
@@ -35,7 +40,9 @@ public final class JSONProgress: BuildReporter {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             // Texts and numbers: nothing that JSON could not hold.
-            guard let data = try? encoder.encode(line(event, names)) else { return }
+            var line = line(event, names)
+            line.image = image
+            guard let data = try? encoder.encode(line) else { return }
             write(String(decoding: data, as: UTF8.self))
         }
     }

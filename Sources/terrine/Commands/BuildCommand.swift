@@ -27,50 +27,116 @@ struct Build: ParsableCommand {
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: ProgressStyle?
 
+    @Option(name: .shortAndLong, help: ArgumentHelp("How many images are built at a time; as many as there are cores if you say nothing.", valueName: "count"))
+    var jobs: Int?
+
     enum ProgressStyle: String, ExpressibleByArgument, CaseIterable { case tree, plain, json, none }
 
-    private struct Result: Encodable {
-        struct Step: Encodable {
-            var name: String
-            var key: String
-            var cached: Bool
-            var reason: String?
-            var milliseconds: Int
-        }
-        var image: String
-        var digest: String
-        var steps: [Step]
-        var milliseconds: Int
-    }
+    func validate() throws { if let jobs, jobs < 1 { throw ValidationError("--jobs is \(jobs): at least one image is built at a time") } }
 
     func run() throws {
         let images = try global.images()
-        let reporter = RecipeBuild.reporter(progress, global, showsCached: true)
-        let result = try RecipeBuild.run(recipe.load(), images: images, global: global, reporter: reporter) { options in
+        let recipes = try recipe.load()
+        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, update] options in
             (options.reference, options.ignoresCache, options.updatesBase) = (tag, noCache, update)
         }
-        let steps = result.steps.map { Result.Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason, milliseconds: $0.duration.milliseconds) }
-        let milliseconds = result.duration.milliseconds
-        try global.print(Result(image: result.reference, digest: result.image.digest.description, steps: steps, milliseconds: milliseconds)) {
-            let cached = steps.filter(\.cached).count
-            let count = cached == steps.count ? "every step cached" : "\(cached) of \(steps.count) steps cached"
-            return "\(result.reference) \(result.image.digest) (\(count), \(milliseconds) ms)"
+        if !recipe.areMany(recipes), let only = recipes.first {
+            let reporter = RecipeBuild.reporter(progress, global, showsCached: true)
+            let result = BuiltImage(try RecipeBuild.run(only, images: images, global: global, reporter: reporter, configure))
+            return try global.print(result) { result.line }
         }
+        if tag != nil, recipes.count > 1 {
+            throw ValidationError("--tag names one image, and these are \(recipes.count): \(recipes.map(\.name).joined(separator: ", "))")
+        }
+        let results = try RecipeBuild.runAll(recipes, images: images, global: global, style: progress, jobs: jobs, configure)
+        try global.print(["images": results]) { results.map(\.line).joined(separator: "\n") }
+        let failed = results.filter { $0.error != nil }
+        if failed.isEmpty { return }
+        global.note("\(failed.count) of \(results.count) images could not be built: \(failed.map(\.image).joined(separator: ", "))")
+        throw ExitCode(failed.contains { $0.error?.code == "cancelled" } ? 130 : 1)
+    }
+}
+
+/// What became of one image, for programs and for people.
+struct BuiltImage: Encodable {
+    struct Step: Encodable {
+        var name: String
+        var key: String
+        var cached: Bool
+        var reason: String?
+        var milliseconds: Int
+    }
+    /// With its tag; the recipe's name when it failed.
+    var image: String
+    var digest: String?
+    var steps: [Step]?
+    var milliseconds: Int?
+    /// What makes it one of a matrix.
+    var values: [String: String]?
+    var error: ErrorReport.Parts?
+
+    init(_ result: BuildResult, values: [String: String]? = nil) {
+        (image, digest, milliseconds, self.values) = (result.reference, result.image.digest.description, result.duration.milliseconds, values)
+        steps = result.steps.map { Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason, milliseconds: $0.duration.milliseconds) }
+    }
+
+    init(_ recipe: Recipe, _ error: any Error) {
+        (image, values, self.error) = (recipe.name, recipe.cell.isEmpty ? nil : recipe.cell, ErrorReport.parts(of: error))
+    }
+
+    var line: String {
+        guard let digest, let steps, let milliseconds else { return "\(image) failed: \(error?.message ?? "")" }
+        let cached = steps.filter(\.cached).count
+        return "\(image) \(digest) (\(cached == steps.count ? "every step cached" : "\(cached) of \(steps.count) steps cached"), \(milliseconds) ms)"
     }
 }
 
 /// A build with its progress shown and Ctrl-C understood.
 enum RecipeBuild {
-    static func run(
-        _ recipe: Recipe, images: ImageStore, global: GlobalOptions, reporter: (any BuildReporter)? = nil,
-        _ configure: (inout PlanRunner.Options) -> Void = { _ in }
-    ) throws -> BuildResult {
-        let reporter = reporter ?? Self.reporter(nil, global, showsCached: false)
+    /// Builds several side by side; one that fails does not stop the others.
+    static func runAll(
+        _ recipes: [Recipe], images: ImageStore, global: GlobalOptions, style: Build.ProgressStyle?, jobs: Int?,
+        _ configure: @escaping @Sendable (inout PlanRunner.Options) -> Void
+    ) throws -> [BuiltImage] {
+        let (cancellation, interruption) = interruptible()
+        defer { interruption.end() }
+        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images))
+        // What is drawn over itself is for one build: several tell lines, each with its image.
+        let style = style == .tree || style == nil ? (global.quiet ? Build.ProgressStyle.none : .plain) : style
+        let queue = SideBySide(recipes.count) { index in
+            let reporter = reporter(style, global, showsCached: false, image: recipes[index].name)
+            defer { reporter.finish() }
+            var options = PlanRunner.Options()
+            configure(&options)
+            let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
+            return try runner.run(Plan.make(recipes[index]), options: options)
+        }
+        let results = queue.run(width: jobs ?? ProcessInfo.processInfo.activeProcessorCount)
+        return zip(recipes, results).map { recipe, result in
+            switch result {
+            case .success(let built): return BuiltImage(built, values: recipe.cell.isEmpty ? nil : recipe.cell)
+            case .failure(let error):
+                if !global.json { FileHandle.standardError.write(Data(ErrorReport.text(of: error, image: recipe.name).utf8)) }
+                return BuiltImage(recipe, error)
+            }
+        }
+    }
+
+    private static func interruptible() -> (Cancellation, Interruption) {
         let cancellation = Cancellation()
         let interruption = Interruption {
             // A second one does not wait for anything; machines of a build go with its process.
             if cancellation.isCancelled || !cancellation.cancel() { exit(130) }
         }
+        return (cancellation, interruption)
+    }
+
+    static func run(
+        _ recipe: Recipe, images: ImageStore, global: GlobalOptions, reporter: (any BuildReporter)? = nil,
+        _ configure: (inout PlanRunner.Options) -> Void = { _ in }
+    ) throws -> BuildResult {
+        let reporter = reporter ?? Self.reporter(nil, global, showsCached: false)
+        let (cancellation, interruption) = interruptible()
         defer { interruption.end() }
         let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images))
         let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
@@ -80,12 +146,14 @@ enum RecipeBuild {
         return try runner.run(Plan.make(recipe), options: options)
     }
 
-    /// - Parameter showsCached: whether steps are told that take nothing to make; for a command that is there to build.
-    static func reporter(_ style: Build.ProgressStyle?, _ global: GlobalOptions, showsCached: Bool) -> any BuildReporter {
+    /// - Parameters:
+    ///   - showsCached: whether steps are told that take nothing to make; for a command that is there to build.
+    ///   - image: which one this is, when several are built side by side.
+    static func reporter(_ style: Build.ProgressStyle?, _ global: GlobalOptions, showsCached: Bool, image: String? = nil) -> any BuildReporter {
         switch style ?? (global.quiet ? .none : isatty(2) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" ? .tree : .plain) {
         case .tree: TreeProgress()
-        case .plain: PlainProgress(showsCached: showsCached)
-        case .json: JSONProgress()
+        case .plain: PlainProgress(showsCached: showsCached) { line in standardErrorLine(image.map { "\($0) | \(line)" } ?? line) }
+        case .json: JSONProgress(image: image)
         case .none: SilentReporter()
         }
     }

@@ -10,7 +10,7 @@ struct CheckpointCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machine.")
+    @Argument(help: "The machine.", completion: .machines)
     var machine: String
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The image's name.", valueName: "name[:tag]"))
@@ -37,7 +37,7 @@ struct Fork: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("The machine, or an image.", valueName: "machine|image"))
+    @Argument(help: ArgumentHelp("The machine, or an image.", valueName: "machine|image"), completion: .machinesAndImages)
     var machine: String
 
     @Option(help: "The fork's name; with -n, names are NAME-1, NAME-2 and so on.")
@@ -93,10 +93,10 @@ struct Rollback: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machine.")
+    @Argument(help: "The machine.", completion: .machines)
     var machine: String
 
-    @Option(help: "The image to go back to.")
+    @Option(help: "The image to go back to.", completion: .images)
     var to: String?
 
     func run() throws {

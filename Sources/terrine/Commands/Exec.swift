@@ -11,7 +11,7 @@ struct Exec: ParsableCommand, RunsCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machine.")
+    @Argument(help: "The machine.", completion: .machines)
     var machine: String
 
     @Option(

@@ -35,7 +35,7 @@ struct History: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The image.")
+    @Argument(help: "The image.", completion: .images)
     var image: String
 
     private struct Result: Encodable {
@@ -81,7 +81,7 @@ struct Tag: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The image.")
+    @Argument(help: "The image.", completion: .images)
     var image: String
 
     @Argument(help: ArgumentHelp("The name.", valueName: "name[:tag]"))

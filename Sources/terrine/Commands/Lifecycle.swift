@@ -20,7 +20,7 @@ struct Stop: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machines.")
+    @Argument(help: "The machines.", completion: .machines)
     var machines: [String]
 
     @Option(help: ArgumentHelp("What their processes get before they are killed.", valueName: "duration"))
@@ -38,7 +38,7 @@ struct Remove: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machines.")
+    @Argument(help: "The machines.", completion: .machines)
     var machines: [String] = []
 
     @Flag(help: "All of them.")
@@ -72,7 +72,7 @@ struct Hibernate: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machines.")
+    @Argument(help: "The machines.", completion: .machines)
     var machines: [String]
 
     func run() throws { try EachMachine.perform(machines, global) { try $0.hibernate() } }
@@ -83,7 +83,7 @@ struct Resume: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machines.")
+    @Argument(help: "The machines.", completion: .machines)
     var machines: [String]
 
     func run() throws { try EachMachine.perform(machines, global) { try $0.resume() } }
@@ -95,7 +95,7 @@ struct Wait: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machines.")
+    @Argument(help: "The machines.", completion: .machines)
     var machines: [String]
 
     @Option(help: "How long at most, for each.")
@@ -125,7 +125,7 @@ struct UpgradeSupervisors: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machines.")
+    @Argument(help: "The machines.", completion: .machines)
     var machines: [String] = []
 
     func run() throws {

@@ -37,7 +37,7 @@ struct Logs: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "The machine.")
+    @Argument(help: "The machine.", completion: .machines)
     var machine: String
 
     @Option(help: "Only this service's.")

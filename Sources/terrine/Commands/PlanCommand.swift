@@ -17,18 +17,32 @@ struct PlanCommand: ParsableCommand {
             var cached: Bool
             var reason: String?
         }
+        /// One of several.
+        var image: String?
+        var values: [String: String]?
         var steps: [Step]
         /// RFC 3339: when the base's packages were looked up.
         var baseBuilt: String?
     }
 
     func run() throws {
-        let status = try PlanStatus(Plan.make(recipe.load()), images: try ImageStore(home: global.homeFolder))
-        let steps = status.steps.map { Result.Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason) }
-        try global.print(Result(steps: steps, baseBuilt: status.baseBuilt?.formatted(.iso8601))) {
+        let recipes = try recipe.load()
+        let images = try ImageStore(home: global.homeFolder)
+        let isMany = recipe.areMany(recipes)
+        var results: [Result] = []
+        var texts: [String] = []
+        for one in recipes {
+            let status = try PlanStatus(Plan.make(one), images: images)
+            let steps = status.steps.map { Result.Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason) }
             var rows = steps.map { [$0.name, $0.key.map { String($0.prefix(12)) } ?? "-", $0.cached ? "cached" : $0.reason ?? ""] }
             if let built = status.baseBuilt, !rows.isEmpty { rows[0][2] += ", packages of \(built.formatted(.iso8601.year().month().day()))" }
-            return TextTable.render(["STEP", "KEY", "STATE"], rows)
+            texts.append((isMany ? "\(one.name):\n" : "") + TextTable.render(["STEP", "KEY", "STATE"], rows))
+            results.append(
+                Result(
+                    image: isMany ? one.name : nil, values: one.cell.isEmpty ? nil : one.cell, steps: steps, baseBuilt: status.baseBuilt?.formatted(.iso8601)))
         }
+        let text = texts.joined(separator: "\n\n")
+        if !isMany, let only = results.first { return try global.print(only) { text } }
+        try global.print(["images": results]) { text }
     }
 }

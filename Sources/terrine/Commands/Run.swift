@@ -13,7 +13,7 @@ struct Run: ParsableCommand, RunsCommand {
     @OptionGroup var global: GlobalOptions
     @OptionGroup var machine: MachineOptions
 
-    @Argument(help: ArgumentHelp("An image, or a folder with a recipe.", valueName: "image|dir"))
+    @Argument(help: ArgumentHelp("An image, or a folder with a recipe.", valueName: "image|dir"), completion: .images)
     var image: String
 
     @Option(help: ArgumentHelp("Keep the machine under this name when the command has ended.", valueName: "name"))

@@ -8,7 +8,7 @@ struct Shell: ParsableCommand, RunsCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("The machine; with --failed, the recipe's folder.", valueName: "machine|dir"))
+    @Argument(help: ArgumentHelp("The machine; with --failed, the recipe's folder.", valueName: "machine|dir"), completion: .machines)
     var machine: String?
 
     @Flag(help: "On the disk that the recipe's last failed step left, in a machine that is discarded.")

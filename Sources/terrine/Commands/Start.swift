@@ -9,7 +9,7 @@ struct Start: ParsableCommand {
     @OptionGroup var global: GlobalOptions
     @OptionGroup var machine: MachineOptions
 
-    @Argument(help: ArgumentHelp("An image: `name[:tag]` or a digest.", valueName: "image"))
+    @Argument(help: ArgumentHelp("An image: `name[:tag]` or a digest.", valueName: "image"), completion: .images)
     var image: String
 
     @Option(help: "The machine's name; one is drawn if you give none.")
@@ -35,7 +35,7 @@ struct Restore: ParsableCommand {
     @OptionGroup var global: GlobalOptions
     @OptionGroup var machine: MachineOptions
 
-    @Argument(help: ArgumentHelp("The checkpoint: `name[:tag]` or a digest.", valueName: "image"))
+    @Argument(help: ArgumentHelp("The checkpoint: `name[:tag]` or a digest.", valueName: "image"), completion: .images)
     var image: String
 
     @Option(help: "The machine's name.")

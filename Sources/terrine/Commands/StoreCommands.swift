@@ -76,7 +76,7 @@ struct Verify: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "Only what this image needs.")
+    @Argument(help: "Only what this image needs.", completion: .images)
     var image: String?
 
     @Flag(help: "Make the index anew from the blobs first. Names, machines and their images stay.")
