@@ -10,6 +10,7 @@ SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 BUILD_PACKAGES := libsqlite3-dev libzstd-dev pkg-config
 RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
 TEST_PACKAGES := bash-completion busybox-static fio fish procps python3-jsonschema python3-yaml skopeo zsh
+RECIPES_PACKAGES := jq
 BENCH_PACKAGES := fio libc-bin podman python3 qemu-system-common qemu-utils zstd
 RELEASE := swift build -c release --static-swift-stdlib --product terrine
 
@@ -27,6 +28,10 @@ build: deps ## build .build/release/terrine, one self-contained program
 
 demo: build ## recipe -> image -> tests in a machine -> checkpoint -> forks that diverge
 	@$(SCRATCH) Scripts/demo .build/release/terrine
+
+recipes: build ## build and check every recipe of Recipes/ twice on empty stores, and compare; ONLY=jq for one
+	@Scripts/install-packages $(RECIPES_PACKAGES)
+	@$(SCRATCH) Scripts/recipes .build/release/terrine $(ONLY)
 
 test: deps ## build everything and run all tests
 	swift build --build-tests
@@ -59,4 +64,4 @@ install: build ## install terrine into PREFIX (/usr/local), below DESTDIR if set
 clean: ## remove what was built
 	rm -rf .build
 
-.PHONY: help deps bench-deps build demo test soak tsan lint format bench install clean
+.PHONY: help deps bench-deps build demo recipes test soak tsan lint format bench install clean

@@ -8,15 +8,33 @@ import Testing
 struct ShippedRecipeTests {
     private static let top = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
-    @Test("every recipe of Recipes/ compiles into a plan")
-    func recipes() throws {
-        let names = try FileManager.default.contentsOfDirectory(atPath: Self.top + "/Recipes").sorted()
-        #expect(Set(names).isSuperset(of: ["jq", "postgres", "python"]))
-        for name in names where !name.hasPrefix(".") {
-            let recipe = try Recipe.load("\(Self.top)/Recipes/\(name)")
+    private static let recipes: [String] = {
+        let names = try? FileManager.default.contentsOfDirectory(atPath: top + "/Recipes")
+        return (names ?? []).filter { FileManager.default.fileExists(atPath: "\(top)/Recipes/\($0)/terrine.yaml") }.sorted()
+    }()
+
+    @Test("every recipe of Recipes/ compiles into a plan, and runs the tests of what it builds", arguments: recipes)
+    func recipe(_ name: String) throws {
+        // One of a matrix for each of its images.
+        for recipe in try Recipe.loadAll("\(Self.top)/Recipes/\(name)", Recipe.Options()) {
             #expect(recipe.warnings.isEmpty)
             #expect(try Plan.make(recipe).steps.last?.kind == .workspace)
+            let tests = try #require(recipe.checks.first { $0.name == "upstream tests" }, "no check is named `upstream tests`")
+            #expect(!tests.outputContains.isEmpty, "what says that tests ran at all?")
         }
+    }
+
+    @Test("the page of Recipes/ tells of each recipe, and the program that fetches sources is the same in all of them")
+    func page() throws {
+        #expect(Self.recipes.count >= 8)
+        let page = try String(contentsOfFile: Self.top + "/Recipes/README.md", encoding: .utf8)
+        var programs: Set<String> = []
+        for name in Self.recipes {
+            #expect(page.contains("[\(name)](\(name)/terrine.yaml)"))
+            let fetch = "\(Self.top)/Recipes/\(name)/fetch"
+            if FileManager.default.fileExists(atPath: fetch) { programs.insert(try String(contentsOfFile: fetch, encoding: .utf8)) }
+        }
+        #expect(programs.count == 1)
     }
 
     @Test("a base that is built in is the file of Images/, and a file beside the recipe goes before it")
