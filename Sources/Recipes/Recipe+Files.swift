@@ -38,7 +38,8 @@ extension Recipe {
         return HostPath.name(folder) == folderName ? HostPath.parent(folder) : folder
     }
 
-    static func text(of file: String) throws -> String {
+    /// A recipe's or a fragment's text.
+    public static func text(of file: String) throws -> String {
         guard let bytes = FileManager.default.contents(atPath: file) else {
             throw RecipeError("unreadable", "cannot read \(file)", fix: "check its permissions")
         }

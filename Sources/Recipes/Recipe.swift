@@ -27,6 +27,8 @@ public struct Recipe: Sendable {
     public internal(set) var warnings: [Diagnostic] = []
     /// What each variable is, axes of the matrix among them; those without a value are not here.
     public internal(set) var variables: [String: String] = [:]
+    /// The variables that `variables` declares, in its order.
+    public internal(set) var declared: [String] = []
     /// The values that make this image one of a matrix; empty when there is none.
     public internal(set) var cell: [String: String] = [:]
     /// The file as it was named, and the texts of all files that the recipe is made of, by name.

@@ -10,7 +10,7 @@ struct Terrine: ParsableCommand {
             + "124 when it was killed at its timeout, 125 when terrine failed, 126 when the file is no program, 127 when there is none.",
         version: Version.text,
         groupedSubcommands: [
-            CommandGroup(name: "Images from recipes", subcommands: [PlanCommand.self, Build.self, SchemaCommand.self]),
+            CommandGroup(name: "Images from recipes", subcommands: [PlanCommand.self, Build.self, FormatCommand.self, LintCommand.self, SchemaCommand.self]),
             CommandGroup(
                 name: "Machines",
                 subcommands: [

@@ -46,6 +46,8 @@ struct RecipeReader {
             let condition = Condition(decoder: inside, variables: declared, values: values, architecture: options.architecture)
             var recipe = read(named(root, cell, matrix), condition)
             (recipe.cell, recipe.variables) = (cell?.values ?? [:], values)
+            recipe.declared = variables.map(\.name)
+            recipe.locations.merge(decoder.locations) { own, _ in own }
             results.append((recipe, inside))
         }
         checkNames(results, matrix, decoder)

@@ -64,6 +64,7 @@ extension RecipeDecoder {
     private func variable(_ entry: SourceNode.Entry) -> Variable {
         let path = "variables.\(entry.key)"
         var variable = Variable(name: entry.key, location: entry.location)
+        defer { noteLocation(path, entry.location) }
         if case .scalar(let text, let plain) = entry.value.value {
             if plain, entry.value.isNull {
                 wrongType(entry.value, path, expected: "a default, or { type, default, description }")
