@@ -47,6 +47,9 @@ public final class Overlay: Sendable {
         dataPath = folder + "/data"
     }
 
+    /// Whether `folder` holds an overlay: without one, nothing was written to it that anybody was told is safe.
+    public static func exists(in folder: String) throws -> Bool { try OverlayStateFile.isThere(folder + "/state") }
+
     /// Makes an empty overlay in `folder`, which must not hold one yet.
     ///
     /// It is durable after the first flush, of which every seal is one; a host that dies before leaves nothing to open.

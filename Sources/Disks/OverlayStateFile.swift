@@ -38,14 +38,14 @@ final class OverlayStateFile: Sendable {
     // Only `load` and, one at a time, `commit` and `writeSeal` touch these; the lock is for the compiler.
     private let table: Mutex<(pages: [Page], generation: UInt64)>
 
-    /// Makes the file at `path`, which must not be there.
+    /// Makes the file at `path`, which must not be there. It gets its name when it is whole: a process that dies meanwhile leaves nothing to open.
     init(creating path: String, diskSize: Int64) throws {
         let identity = OverlayIdentity.draw()
         (self.path, self.diskSize, self.identity) = (path, diskSize, identity)
         let pageCount = Self.pages(diskSize)
         self.pageCount = pageCount
         table = Mutex(([Page](repeating: Page(), count: pageCount), 0))
-        let file = try Descriptor(path, O_RDWR | O_CREAT | O_EXCL)
+        let file = try Descriptor(path + ".new", O_RDWR | O_CREAT | O_TRUNC)
         self.file = file
         var header = [UInt8](repeating: 0, count: Self.pageSize)
         header.withUnsafeMutableBytes { header in
@@ -60,6 +60,15 @@ final class OverlayStateFile: Sendable {
         }
         try header.withUnsafeBytes { try file.write($0, at: 0) }
         try check("grow", path) { ftruncate(file.raw, off_t(Self.firstSlot) + pageCount * 2 * Self.pageSize) }
+        try renameFile(path + ".new", to: path)
+    }
+
+    /// Whether there is a file at `path` that was ever flushed, or that a living process made: a host that died may leave a name for zeroes.
+    static func isThere(_ path: String) throws -> Bool {
+        guard access(path, F_OK) == 0 else { return false }
+        var header = [UInt8](repeating: 0, count: pageSize)
+        _ = try header.withUnsafeMutableBytes { try Descriptor(path, O_RDONLY).read(into: $0, at: 0) }
+        return header.contains { $0 != 0 }
     }
 
     /// Opens the file at `path`; ``load(_:)`` comes next.

@@ -127,7 +127,9 @@ final class DiskServer: Sendable {
             Keeper.log("the supervisor \(pid) ended (\(status)); starting another")
             try relaunch()
         } catch {
-            Keeper.log("the disk has no server: \(error)")
+            Keeper.log("the disk has no server, and fails from now on; stop and resume the machine: \(error)")
+            // Who waits for the disk gets an error. Otherwise it would wait for ever, and with it each `sync` on this host.
+            umount2(paths.fuse, Int32(MNT_FORCE))
         }
     }
 

@@ -77,7 +77,7 @@ extension Machine {
     func sealAtRest() throws -> DiskState {
         let old = try file()
         // A disk that was never written to has no overlay.
-        guard access(paths.overlay(old.top) + "/state", F_OK) == 0 else { return DiskState(image: try old.imageDigest(), sealed: old.sealed) }
+        guard try Overlay.exists(in: paths.overlay(old.top)) else { return DiskState(image: try old.imageDigest(), sealed: old.sealed) }
         try change {
             $0.sealed.append(old.top)
             $0.top = MachineName.drawID()

@@ -96,11 +96,11 @@ private final class SupervisorSession {
         let sealed = try description.sealed.map { try SealedOverlay.open(paths.overlay($0), liveState: liveStates[$0]) }
         let top: Overlay
         let folder = paths.overlay(description.top)
-        // A seal names its next overlay before it makes it: without a state file there was never a write to it.
-        if access(folder + "/state", F_OK) == 0 {
+        // A seal names its next overlay before it makes it.
+        if try Overlay.exists(in: folder) {
             top = try Overlay.open(folder, liveState: liveStates[description.top], volatile: description.isVolatile)
         } else {
-            unlink(folder + "/data")
+            for name in ["/data", "/state"] { unlink(folder + name) }
             top = try Overlay.create(in: folder, size: description.size, liveState: liveStates[description.top], volatile: description.isVolatile)
         }
         return try Disk(source: reader, sealed: sealed, overlay: top)
