@@ -133,12 +133,14 @@ public struct BaseBuilder: Sendable {
     private func write(
         tar: String, key: String, step: String, size: Int64, journal: Int64, seed: String, _ scratch: ScratchFolder, _ line: (String) -> Void
     ) throws -> Image {
+        let start = ContinuousClock.now
         line("writing the disk")
         let disk = scratch.path + "/disk"
         try Ext4Writer(size: size, journal: journal, seed: Digest.of(text: seed), epoch: Self.epoch).write(tar: tar, to: disk, scratch: scratch)
         line("packing the disk")
-        let draft = ImageDraft(
+        var draft = ImageDraft(
             parent: nil, virtualBytes: size, environment: ["PATH": Recipe.systemPath], machine: MachineDefaults(), step: step, cacheKey: key)
+        draft.made = MakerNote(duration: ContinuousClock.now - start)
         return try images.write(draft) { try DiskFeeder.feed(disk, to: $0) }
     }
 }

@@ -12,7 +12,11 @@ struct StepRunner {
     let index: Int
     let key: StepKey
 
+    private let start = ContinuousClock.now
+
     private var step: PlanStep { plan.steps[index] }
+
+    init(runner: PlanRunner, plan: Plan, index: Int, key: StepKey) { (self.runner, self.plan, self.index, self.key) = (runner, plan, index, key) }
 
     func run(over parent: Image) throws -> (image: Image, bytes: Int64) {
         var request = StepMachineRequest(image: parent, network: step.network)
@@ -41,8 +45,11 @@ struct StepRunner {
     private func draft(_ parent: Image, name: String, key: String?) -> ImageDraft {
         var defaults = MachineDefaults()
         if step.kind == .workspace { defaults = MachineDefaults(plan.recipe) }
-        return ImageDraft(
+        var draft = ImageDraft(
             parent: parent, virtualBytes: parent.virtualBytes, environment: self.key.environment, machine: defaults, step: name, cacheKey: key)
+        let commit = plan.steps.first { $0.kind == .workspace }?.clones.first?.commit
+        draft.made = MakerNote(duration: ContinuousClock.now - start, commit: commit)
+        return draft
     }
 
     // MARK: Before the script

@@ -24,6 +24,9 @@ struct Build: ParsableCommand {
     @Flag(help: "Look up again what packages the base is made from.")
     var update = false
 
+    @Flag(help: "Rewrite the image into one layer at the end, the same bytes on any host: the form to ship.")
+    var flatten = false
+
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: ProgressStyle?
 
@@ -37,8 +40,8 @@ struct Build: ParsableCommand {
     func run() throws {
         let images = try global.images()
         let recipes = try recipe.load()
-        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, update] options in
-            (options.reference, options.ignoresCache, options.updatesBase) = (tag, noCache, update)
+        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, update, flatten] options in
+            (options.reference, options.ignoresCache, options.updatesBase, options.flattens) = (tag, noCache, update, flatten)
         }
         if !recipe.areMany(recipes), let only = recipes.first {
             let reporter = RecipeBuild.reporter(progress, global, showsCached: true)
