@@ -31,7 +31,11 @@ let package = Package(
         .target(name: "Trees", dependencies: ["ChunkStore", "Images", "Disks", "Linux"], swiftSettings: strict),
         .target(
             name: "Recipes",
-            dependencies: ["Yams", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
+            dependencies: ["Yams", .product(name: "Crypto", package: "swift-crypto")],
+            resources: [
+                "apt.yaml", "cargo.yaml", "composer.yaml", "gem.yaml", "go.yaml", "maven.yaml", "npm.yaml", "pip.yaml", "pnpm.yaml", "poetry.yaml", "uv.yaml",
+                "yarn.yaml", "normalise.sh",
+            ].map { .embedInCode("Managers/\($0)") }, swiftSettings: strict),
         .target(
             name: "Machines", dependencies: ["ChunkStore", "Images", "Disks", "Linux", "CLinux"],
             swiftSettings: strict),
@@ -40,7 +44,7 @@ let package = Package(
             dependencies: [
                 "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
             ],
-            resources: [.embedInCode("Definitions/debian-bookworm.yaml")], swiftSettings: strict),
+            resources: ["bookworm", "bullseye", "trixie"].map { .embedInCode("Definitions/debian-\($0).yaml") }, swiftSettings: strict),
         .executableTarget(
             name: "terrine",
             dependencies: [
