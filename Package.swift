@@ -15,6 +15,8 @@ let package = Package(
     targets: [
         // System libraries: module maps (and inline wrappers for what Swift cannot import), nothing else.
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
@@ -29,6 +31,9 @@ let package = Package(
             name: "Images", dependencies: ["ChunkStore", "Linux", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
         .target(name: "Disks", dependencies: ["ChunkStore", "Images", "Linux", "CLinux"], swiftSettings: strict),
         .target(name: "Trees", dependencies: ["ChunkStore", "Images", "Disks", "Linux"], swiftSettings: strict),
+        .target(
+            name: "Archives",
+            dependencies: ["ChunkStore", "CLzma", "CZlib", "CZstd", "Linux", "Trees", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
         .target(
             name: "Recipes",
             dependencies: ["Yams", .product(name: "Crypto", package: "swift-crypto")],
@@ -60,6 +65,7 @@ let package = Package(
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "DisksTests", dependencies: ["Disks", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ArchivesTests", dependencies: ["Archives", "Linux", "TestSupport", "Trees"], swiftSettings: strict),
         .testTarget(name: "TreesTests", dependencies: ["ChunkStore", "Disks", "Trees", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
