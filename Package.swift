@@ -15,6 +15,8 @@ let package = Package(
     targets: [
         // System libraries: module maps (and inline wrappers for what Swift cannot import), nothing else.
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
@@ -30,21 +32,28 @@ let package = Package(
         .target(name: "Disks", dependencies: ["ChunkStore", "Images", "Linux", "CLinux"], swiftSettings: strict),
         .target(name: "Trees", dependencies: ["ChunkStore", "Images", "Disks", "Linux"], swiftSettings: strict),
         .target(
+            name: "Archives",
+            dependencies: ["ChunkStore", "CLzma", "CZlib", "CZstd", "Linux", "Trees", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
+        .target(
             name: "Recipes",
-            dependencies: ["Yams", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
+            dependencies: ["Yams", .product(name: "Crypto", package: "swift-crypto")],
+            resources: [
+                "apt.yaml", "cargo.yaml", "composer.yaml", "gem.yaml", "go.yaml", "maven.yaml", "npm.yaml", "pip.yaml", "pnpm.yaml", "poetry.yaml", "uv.yaml",
+                "yarn.yaml", "normalise.sh",
+            ].map { .embedInCode("Managers/\($0)") }, swiftSettings: strict),
         .target(
             name: "Machines", dependencies: ["ChunkStore", "Images", "Disks", "Linux", "CLinux"],
             swiftSettings: strict),
         .target(
             name: "Builder",
             dependencies: [
-                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
+                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
             ],
-            resources: [.embedInCode("Definitions/debian-bookworm.yaml")], swiftSettings: strict),
+            resources: ["bookworm", "bullseye", "trixie"].map { .embedInCode("Definitions/debian-\($0).yaml") }, swiftSettings: strict),
         .executableTarget(
             name: "terrine",
             dependencies: [
-                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux",
+                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict,
             // At a fixed address: 98,000 relocations at every start of a position-independent program take longer than what it starts for.
@@ -56,7 +65,8 @@ let package = Package(
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "DisksTests", dependencies: ["Disks", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "TreesTests", dependencies: ["Trees", "Linux", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ArchivesTests", dependencies: ["Archives", "Linux", "TestSupport", "Trees"], swiftSettings: strict),
+        .testTarget(name: "TreesTests", dependencies: ["ChunkStore", "Disks", "Trees", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),

@@ -33,7 +33,7 @@ public struct BaseBuilder: Sendable {
         case .named(let name):
             guard let definition = try BaseDefinitions(folder: folder).find(name) else { return .ready(try local(name), built: nil) }
             let key = Self.key(of: definition)
-            guard let record = try record(key) else { return .missing(reason: "never built") }
+            guard let record = try record(key, plan) else { return .missing(reason: "never built") }
             guard let image = try images.cached(record.cacheKey) else { return .missing(reason: "not in the store any more") }
             return .ready(image, built: Date(timeIntervalSince1970: record.built))
         case .image(let reference):
@@ -99,7 +99,26 @@ public struct BaseBuilder: Sendable {
         Digest.of(text: "tar \(formatVersion) \(epoch) \(HostArchitecture.current) \(plan.steps.first?.inputs.first?.digest ?? "")").hex
     }
 
-    private func record(_ key: String) throws -> BaseRecord? { try BaseRecord.load("\(home)/bases/\(key).json") }
+    /// What the base was last made from; with a lock, what the base was made from that it names.
+    private func record(_ key: String, _ plan: Plan) throws -> BaseRecord? {
+        try BaseRecord.load("\(home)/bases/\(key)" + (locked(key, plan).map { "-" + Self.suffix($0) } ?? "") + ".json")
+    }
+
+    /// The packages that the recipe's lock names for this definition.
+    private func locked(_ key: String, _ plan: Plan) -> [String]? {
+        guard let lock = plan.lock, let base = lock.entry.base, base.asked == key, !base.packages.isEmpty, !lock.renewsBase else { return nil }
+        return base.packages
+    }
+
+    private static func suffix(_ packages: [String]) -> String { String(Digest.of(text: packages.joined(separator: "\n")).hex.prefix(16)) }
+
+    /// What the base came to, for the lock; nil for one that is not made from packages, or is not built.
+    func resolution(of plan: Plan) throws -> TerrineLock.Resolution? {
+        guard case .named(let name) = plan.recipe.base, let definition = try definition(name, plan) else { return nil }
+        let key = Self.key(of: definition)
+        guard let record = try record(key, plan), let packages = record.packages else { return nil }
+        return .init(asked: key, packages: packages, indices: record.indices)
+    }
 
     // MARK: Building
 
@@ -109,13 +128,17 @@ public struct BaseBuilder: Sendable {
             switch plan.recipe.base {
             case .named(let name):
                 guard let definition = try definition(name, plan) else { return try local(name) }
-                let result = try DebianBootstrap(debian: definition.debian, epoch: Self.epoch).run(in: scratch, line: line)
                 let key = Self.key(of: definition)
-                let cacheKey = Digest.of(text: ([key] + result.indices).joined(separator: "\n")).hex
+                let result = try DebianBootstrap(debian: definition.debian, epoch: Self.epoch, locked: locked(key, plan)).run(in: scratch, line: line)
+                let cacheKey = Digest.of(text: ([key] + (locked(key, plan) ?? result.indices)).joined(separator: "\n")).hex
                 let image = try write(
                     tar: result.tar, key: cacheKey, step: "base \(name)", size: definition.disk, journal: definition.journal, seed: key, scratch, line)
                 try images.cache(cacheKey, image: image, recipe: "", step: "base \(name)", record: ["definition": definition.canonical])
-                try BaseRecord(name: name, cacheKey: cacheKey, built: Date().timeIntervalSince1970, indices: result.indices).save("\(home)/bases/\(key).json")
+                let record = BaseRecord(
+                    name: name, cacheKey: cacheKey, built: Date().timeIntervalSince1970, indices: result.indices, packages: result.packages)
+                // Found by what a lock will say of it, and, if none said so before, by its definition alone.
+                try record.save("\(home)/bases/\(key)-\(Self.suffix(result.packages)).json")
+                if locked(key, plan) == nil { try record.save("\(home)/bases/\(key).json") }
                 return image
             case .tar(let path):
                 let tar = plan.steps.first?.inputs.first?.source ?? path
@@ -133,12 +156,14 @@ public struct BaseBuilder: Sendable {
     private func write(
         tar: String, key: String, step: String, size: Int64, journal: Int64, seed: String, _ scratch: ScratchFolder, _ line: (String) -> Void
     ) throws -> Image {
+        let start = ContinuousClock.now
         line("writing the disk")
         let disk = scratch.path + "/disk"
         try Ext4Writer(size: size, journal: journal, seed: Digest.of(text: seed), epoch: Self.epoch).write(tar: tar, to: disk, scratch: scratch)
         line("packing the disk")
-        let draft = ImageDraft(
+        var draft = ImageDraft(
             parent: nil, virtualBytes: size, environment: ["PATH": Recipe.systemPath], machine: MachineDefaults(), step: step, cacheKey: key)
+        draft.made = MakerNote(duration: ContinuousClock.now - start)
         return try images.write(draft) { try DiskFeeder.feed(disk, to: $0) }
     }
 }

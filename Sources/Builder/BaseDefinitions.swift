@@ -10,7 +10,10 @@ public struct BaseDefinitions: Sendable {
 
     public init(folder: String) { self.folder = folder }
 
-    private static let builtIn: [String: [UInt8]] = ["debian-bookworm": PackageResources.debian_bookworm_yaml]
+    private static let builtIn: [String: [UInt8]] = [
+        "debian-bookworm": PackageResources.debian_bookworm_yaml, "debian-bullseye": PackageResources.debian_bullseye_yaml,
+        "debian-trixie": PackageResources.debian_trixie_yaml,
+    ]
 
     public static var builtInNames: [String] { builtIn.keys.sorted() }
 

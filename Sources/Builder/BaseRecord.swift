@@ -11,6 +11,8 @@ struct BaseRecord: Codable, Sendable {
     var built: Double
     /// SHA-256 of each package index.
     var indices: [String]
+    /// Every package with version and hash, a line each; nil in records of older versions.
+    var packages: [String]?
 
     static func load(_ path: String) throws -> BaseRecord? {
         guard let bytes = FileManager.default.contents(atPath: path) else { return nil }

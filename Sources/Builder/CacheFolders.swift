@@ -23,7 +23,7 @@ struct CacheFolders {
     }
 
     /// A recipe is known by its name and its folder: another one of the same name has caches of its own.
-    private func path(of cache: Recipe.Cache, _ recipe: Recipe) -> String {
+    func path(of cache: Recipe.Cache, _ recipe: Recipe) -> String {
         if cache.isShared { return "\(home)/caches/shared/\(cache.name)" }
         return "\(home)/caches/recipes/\(recipe.name)-\(Digest.of(text: recipe.folder).hex.prefix(8))/\(cache.name)"
     }

@@ -18,8 +18,11 @@ struct CleanClone {
     ///   - source: a repository's folder on this host (`.git`, or a bare one).
     ///   - refs: what the new one has, by full name; only their history is taken.
     ///   - shallow: the commits whose parents the source does not have.
+    ///   - isPartial: where git in the machine gets what the source does not have; nil: the source has everything.
     ///   - checkOut: whether the files of HEAD are written too; the index has them either way.
-    static func make(from source: String, refs: [String: String], head: Head, shallow: [String] = [], at target: String, checkOut: Bool) throws {
+    static func make(
+        from source: String, refs: [String: String], head: Head, shallow: [String] = [], isPartial promisor: String? = nil, at target: String, checkOut: Bool
+    ) throws {
         try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
         let git = target + "/.git"
         let commits = Set(refs.values).union(headCommit(head, refs)).sorted()
@@ -30,9 +33,19 @@ struct CleanClone {
             // From one program to the other through a file: a pipe would hide the first one's failure.
             let pack = git + "/clone.pack"
             try run(
-                ["--git-dir=\(source)", "pack-objects", "--revs", "--stdout", "--delta-base-offset", "--quiet"],
+                ["--git-dir=\(source)", "pack-objects", "--revs", "--stdout", "--delta-base-offset", "--quiet"]
+                    + (promisor == nil ? [] : ["--missing=allow-any"]),
                 input: commits.joined(separator: "\n") + "\n", output: pack, purpose: "read the history of \(source)")
-            try run(["--git-dir=\(git)", "index-pack", "--stdin"], inputFile: pack, purpose: "copy the history of \(source)")
+            if let promisor {
+                for (name, value) in [
+                    ("core.repositoryformatversion", "1"), ("extensions.partialclone", "origin"), ("remote.origin.url", promisor),
+                    ("remote.origin.promisor", "true"),
+                    ("remote.origin.partialclonefilter", "blob:none"),
+                ] { try run(["--git-dir=\(git)", "config", name, value], purpose: "set up a partial clone") }
+            }
+            try run(
+                ["--git-dir=\(git)", "index-pack", "--stdin"] + (promisor == nil ? [] : ["--promisor"]), inputFile: pack,
+                purpose: "copy the history of \(source)")
             try FileManager.default.removeItem(atPath: pack)
         }
         let lines = refs.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { "\($0.value) \($0.key)\n" }
@@ -46,16 +59,20 @@ struct CleanClone {
         if checkOut {
             try run(
                 ["--git-dir=\(git)", "--work-tree=\(target)", "checkout-index", "--all", "--quiet", "--force"], purpose: "check out the files of \(source)")
-            // The index holds this host's inode numbers and times: without them git looks again, once.
-            try FileManager.default.removeItem(atPath: git + "/index")
-            try run(["--git-dir=\(git)", "--work-tree=\(target)", "read-tree", "HEAD"], purpose: "read the files of \(source)")
+            try renewIndex(at: target)
         }
+    }
+
+    /// The index holds this host's inode numbers and times: without them git looks again, once.
+    static func renewIndex(at target: String) throws {
+        try FileManager.default.removeItem(atPath: target + "/.git/index")
+        try run(["--git-dir=\(target)/.git", "--work-tree=\(target)", "read-tree", "HEAD"], purpose: "read the files of \(target)")
     }
 
     /// Fetches one commit of a server's repository, with its history, to a bare repository at `folder`.
     ///
     /// The host's own git configuration counts here: proxies, certificate authorities, credential helpers.
-    static func fetch(_ url: String, ref: String, commit: String, to folder: String) throws {
+    static func fetch(_ url: String, ref: String, commit: String, options: [String] = [], to folder: String) throws {
         try HostTool.run(
             "git", ["init", "--quiet", "--bare", "--template=", folder], environment: environment(isolated: false), purpose: "make a git repository")
         // Some servers give a commit only by the ref that names it.
@@ -64,7 +81,7 @@ struct CleanClone {
         for name in wanted {
             do {
                 try HostTool.run(
-                    "git", ["--git-dir=\(folder)", "fetch", "--quiet", "--no-tags", "--", url, name], environment: environment(isolated: false),
+                    "git", ["--git-dir=\(folder)", "fetch", "--quiet", "--no-tags"] + options + ["--", url, name], environment: environment(isolated: false),
                     purpose: "fetch \(name) of \(url)")
                 last = nil
                 if try has(commit, folder) { return }
@@ -76,7 +93,7 @@ struct CleanClone {
         throw last ?? BuildError("notFound", "\(url) has no commit \(commit) any more", fix: "correct `ref`")
     }
 
-    private static func has(_ commit: String, _ folder: String) throws -> Bool {
+    static func has(_ commit: String, _ folder: String) throws -> Bool {
         var command = Command("git", ["--git-dir=\(folder)", "cat-file", "-e", commit])
         command.environment = environment(isolated: true)
         return try command.capture().status == .exited(0)
@@ -92,7 +109,7 @@ struct CleanClone {
     private static func write(_ text: String, _ path: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) }
 
     /// - Parameter isolated: whether only the repository's own configuration counts, and whose it is does not.
-    private static func environment(isolated: Bool) -> [String] {
+    static func environment(isolated: Bool) -> [String] {
         // A build may run in a hook of another repository, which these would name.
         let others = [
             "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_NAMESPACE",

@@ -9,11 +9,15 @@ struct DebianBootstrap {
     let debian: BaseDefinition.Debian
     /// Seconds since 1970: no file is younger.
     let epoch: Int
+    /// What exactly is to be installed, as `Result.packages` said once; nil: what the archive has now.
+    var locked: [String]?
 
     /// What was made, and the hashes of the package indices that it was made from.
     struct Result {
         let tar: String
         let indices: [String]
+        /// `name:architecture version sha256:…`, a package each, sorted.
+        let packages: [String]
     }
 
     func run(in scratch: ScratchFolder, line: (String) -> Void) throws -> Result {
@@ -21,14 +25,24 @@ struct DebianBootstrap {
         let indices = scratch.path + "/indices"
         let host = scratch.path + "/host"
         try stageHostConfiguration(host)
+        if let locked {
+            let pins = locked.map { $0.split(separator: " ") }.filter { $0.count > 1 }.map {
+                "Package: \($0[0].prefix { $0 != ":" })\nPin: version \($0[1])\nPin-Priority: 1001\n"
+            }
+            try Data(pins.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: host + "/preferences"))
+        }
+        let packages = scratch.path + "/packages"
         let setup = """
             cp \(quoted(host))/apt.conf "$1/etc/apt/apt.conf.d/00terrine-host"; \
+            if [ -e \(quoted(host))/preferences ]; then cp \(quoted(host))/preferences "$1/etc/apt/preferences.d/00terrine"; fi; \
             if [ -d \(quoted(host))/auth.conf.d ]; then mkdir -p "$1/etc/apt/auth.conf.d"; cp \(quoted(host))/auth.conf.d/* "$1/etc/apt/auth.conf.d/"; fi
             """
         // The lists are still there when packages are in; mmdebstrap removes them after this hook. What every machine has of its own stays as an
         // empty file: something to mount over.
         let customise = """
             (cd "$1/var/lib/apt/lists" && sha256sum *_Packages*) > \(quoted(indices)); \
+            dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${Package} ${Architecture} ${Version}\\n' | awk \(quoted(Self.hashes)) - "$1"/var/lib/apt/lists/*_Packages | sort > \(quoted(packages)); \
+            rm -f "$1/etc/apt/preferences.d/00terrine"; \
             rm -f "$1/etc/apt/apt.conf.d/00terrine-host"; \
             if [ -d \(quoted(host))/auth.conf.d ]; then for f in \(quoted(host))/auth.conf.d/*; do rm -f "$1/etc/apt/auth.conf.d/${f##*/}"; done; fi; \
             cp \(quoted(host))/sources.list "$1/etc/apt/sources.list"; rm -f "$1"/etc/apt/sources.list.d/0000*; \
@@ -62,7 +76,9 @@ struct DebianBootstrap {
         }
         let text = String(decoding: FileManager.default.contents(atPath: indices) ?? Data(), as: UTF8.self)
         // Which mirror an index came from is in its file's name; what it says is in its hash.
-        return Result(tar: tar, indices: text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) }.sorted())
+        let list = String(decoding: FileManager.default.contents(atPath: packages) ?? Data(), as: UTF8.self).split(separator: "\n").map(String.init)
+        if let locked { try Self.compare(list, locked) }
+        return Result(tar: tar, indices: text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) }.sorted(), packages: list)
     }
 
     /// The host's settings for fetching (proxies, authorities, retries) and its passwords for mirrors, to be used during the build only.
@@ -79,6 +95,24 @@ struct DebianBootstrap {
             // A host without such a folder has no passwords to give.
             try FileManager.default.copyItem(atPath: passwords, toPath: folder + "/auth.conf.d")
         }
+    }
+
+    /// Joins the installed packages (on its input) with the hashes that the indices have of them.
+    private static let hashes = #"""
+        NR == FNR { want[$1 " " $2 " " $3] = 1; next }
+        /^Package: / { p = $2 } /^Version: / { v = $2 } /^Architecture: / { a = $2 } /^SHA256: / { s = $2 }
+        /^$/ { k = p " " a " " v; if (k in want) { print p ":" a " " v " sha256:" s; delete want[k] } p = v = a = s = "" }
+        END { for (k in want) { split(k, w, " "); print w[1] ":" w[2] " " w[3] " -" } }
+        """#
+
+    private static func compare(_ found: [String], _ locked: [String]) throws {
+        let found = Set(found)
+        let gone = locked.filter { !found.contains($0) }
+        if gone.isEmpty, found.count == locked.count { return }
+        let names = gone.map { $0.split(separator: " ").prefix(2).joined(separator: " ") }
+        throw BuildError(
+            "gone", "the archive does not have the base that \(TerrineLock.fileName) names any more", cause: names.joined(separator: "\n"),
+            fix: "take what there is now with `terrine build --update base`, or give this host's apt a mirror (a snapshot) that still has it")
     }
 
     /// What a machine's `/etc/apt/sources.list` says, wherever its packages came from.

@@ -6,7 +6,8 @@ import Linux
 enum HostTool {
     /// Debian packages by program, for the advice when one is missing.
     private static let packages = [
-        "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "dumpe2fs": "e2fsprogs", "git": "git", "unshare": "util-linux",
+        "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "dumpe2fs": "e2fsprogs", "git": "git", "git-lfs": "git-lfs",
+        "unshare": "util-linux",
         "setpriv": "util-linux",
         "apt-config": "apt",
     ]

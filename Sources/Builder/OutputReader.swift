@@ -10,6 +10,7 @@ final class OutputReader: Sendable {
         var tail: [String] = []
         var text: [UInt8] = []
         var thread: PlainThread?
+        var redactor: Redactor?
     }
 
     /// A command's stdout and stderr.
@@ -22,13 +23,16 @@ final class OutputReader: Sendable {
     private let textLimit: Int
     private let line: @Sendable (String) -> Void
 
-    init(tail: Int = 200, text: Int = 0, line: @escaping @Sendable (String) -> Void) throws {
+    /// - Parameter secrets: what is never shown nor kept.
+    init(tail: Int = 200, text: Int = 0, secrets: [[UInt8]] = [], line: @escaping @Sendable (String) -> Void) throws {
         let (output, input) = try Self.pipe()
         (stopped, stopper) = try Self.pipe()
         // A command may open it again as /dev/stderr, and is another user than this process.
         try check("set the mode of", "a pipe") { fchmod(input.raw, 0o666) }
         (self.output, self.input) = (output, input)
         (tailLength, textLimit, self.line) = (tail, text, line)
+        let redactor = secrets.isEmpty ? nil : Redactor(secrets)
+        state.withLock { $0.redactor = redactor }
         let thread = try PlainThread { [weak self] in self?.read() }
         state.withLock { $0.thread = thread }
     }
@@ -80,8 +84,10 @@ final class OutputReader: Sendable {
         }
     }
 
-    private func take(_ bytes: ArraySlice<UInt8>) {
+    private func take(_ bytes: ArraySlice<UInt8>, isEnd: Bool = false) {
         let lines: [String] = state.withLock { state in
+            var bytes = bytes
+            if state.redactor != nil { bytes = (isEnd ? state.redactor?.finish() : state.redactor?.take(bytes))?[...] ?? [] }
             if state.text.count < textLimit { state.text += bytes.prefix(textLimit - state.text.count) }
             state.partial += bytes
             var lines: [String] = []
@@ -98,6 +104,7 @@ final class OutputReader: Sendable {
     }
 
     private func flush() {
+        take([], isEnd: true)
         let last: String? = state.withLock { state in
             if state.partial.isEmpty { return nil }
             let text = Self.shown(state.partial[...])

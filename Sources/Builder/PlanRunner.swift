@@ -3,6 +3,7 @@ import Foundation
 import Images
 import Linux
 import Recipes
+import Trees
 
 /// Builds a plan: each step from the cache, or in a fresh machine started from the image before it.
 ///
@@ -14,6 +15,16 @@ public struct PlanRunner: Sendable {
         public var ignoresCache = false
         /// Looks up again what the base is made from.
         public var updatesBase = false
+        /// Rewrites the image into one layer at the end; see ``Flattener``.
+        public var flattens = false
+        /// Resolves package layers anew that were last resolved longer ago than this.
+        public var refreshesOlder: Duration?
+        /// Takes what the image was made from, before the last layer; says whether the lock's file changed.
+        public var writeLock: (@Sendable (TerrineLock.Entry) throws -> Bool)?
+        /// What steps get as files in memory.
+        public var secrets = BuildSecrets.none
+        /// No step reaches a network: packages and repositories come from the caches, or not at all.
+        public var isOffline = false
         /// The name that the image gets; the recipe's, with the tag `latest`, if nil.
         public var reference: String?
 
@@ -34,6 +45,7 @@ public struct PlanRunner: Sendable {
     /// - Throws: ``BuildError`` `stepFailed` with the step's last lines, `checksFailed` when the image was built but does not do what it should
     ///   (it is kept, tagged `unverified`), `cancelled`.
     public func run(_ plan: Plan, options: Options = Options()) throws -> BuildResult {
+        var plan = plan
         let start = ContinuousClock.now
         // A name that cannot be given is told before anything is built.
         let reference = try ImageReference.normal(options.reference ?? plan.recipe.name)
@@ -41,13 +53,23 @@ public struct PlanRunner: Sendable {
         var built: [BuildResult.Step] = []
         let base = try baseImage(plan, options, &built)
         var image = base
+        var lock = TerrineLock.Entry()
+        lock.base = try BaseBuilder(images: images).resolution(of: plan)
         for index in plan.steps.indices.dropFirst() {
             try cancellation.check()
-            image = try layer(index, of: plan, over: image, base: base, options, &built)
+            if plan.steps[index].kind == .workspace, let write = options.writeLock, try write(lock) { plan = try plan.withNewLockFile() }
+            let work = plan.steps[index].packages
+            let isOpen = work?.resolve != nil && work?.locked == nil
+            image =
+                try isOpen
+                ? resolvedLayer(index, of: plan, over: image, base: base, options, &built)
+                : layer(index, of: plan, over: image, base: base, options, &built)
+            note(plan.steps[index], image, in: &lock)
         }
         // Every step went well: no failure of an earlier build is of interest any more.
         try FailedSteps(images: images).clear(plan.recipe.folder, plan.recipe.name)
         try check(image, plan, reference)
+        image = try options.flattens ? Flattener(images: images).flatten(image) : images.recordingTreeDigest(of: image)
         try tag(reference, image)
         try images.recordBuild(plan.recordName, image)
         return BuildResult(image: image, reference: reference, steps: built, duration: ContinuousClock.now - start)
@@ -63,6 +85,11 @@ public struct PlanRunner: Sendable {
             built.append(.init(plan.steps[0], key: image.cacheKey ?? image.digest.hex, isCached: true, reason: nil))
             return image
         }
+        var known: Image?
+        if case .ready(let image, _) = try builder.state(of: plan) { known = image }
+        if options.isOffline {
+            throw BuildError("offline", "the base \(plan.recipe.base.text) is not built, and this build is offline", fix: "build once without --offline")
+        }
         let reason = options.updatesBase ? "asked for" : "never built"
         reporter.report(.started(step: 0, reason: reason))
         do {
@@ -70,7 +97,9 @@ public struct PlanRunner: Sendable {
             let image = try options.updatesBase ? builder.update(plan, line: line) : builder.image(of: plan, line: line)
             let time = ContinuousClock.now - start
             reporter.report(.finished(step: 0, milliseconds: time.milliseconds, bytes: nil))
-            built.append(.init(plan.steps[0], key: image.cacheKey ?? image.digest.hex, isCached: false, reason: reason, time))
+            // Looked up again, and the same.
+            let isSame = known?.digest == image.digest
+            built.append(.init(plan.steps[0], key: image.cacheKey ?? image.digest.hex, isCached: isSame, reason: isSame ? nil : reason, time))
             return image
         } catch {
             reporter.report(.failed(step: 0, milliseconds: (ContinuousClock.now - start).milliseconds))
@@ -78,7 +107,7 @@ public struct PlanRunner: Sendable {
         }
     }
 
-    private func layer(
+    func layer(
         _ index: Int, of plan: Plan, over parent: Image, base: Image, _ options: Options, _ built: inout [BuildResult.Step]
     ) throws -> Image {
         let step = plan.steps[index]
@@ -101,7 +130,8 @@ public struct PlanRunner: Sendable {
             let reason = options.ignoresCache ? "asked for" : Plan.reason(old: old, new: key.record)
             reporter.report(.started(step: index, reason: reason))
             do {
-                let (image, bytes) = try StepRunner(runner: self, plan: plan, index: index, key: key).run(over: parent)
+                let (image, bytes) = try StepRunner(runner: self, plan: plan, index: index, key: key, secrets: options.secrets, isOffline: options.isOffline)
+                    .run(over: parent)
                 try images.cache(key.key, image: image, recipe: plan.recordName, step: step.id, record: key.record)
                 let time = ContinuousClock.now - start
                 reporter.report(.finished(step: index, milliseconds: time.milliseconds, bytes: bytes))

@@ -11,14 +11,62 @@ struct StepRunner {
     let plan: Plan
     let index: Int
     let key: StepKey
+    let secrets: BuildSecrets
+    let isOffline: Bool
+
+    private let start = ContinuousClock.now
 
     private var step: PlanStep { plan.steps[index] }
 
+    init(runner: PlanRunner, plan: Plan, index: Int, key: StepKey, secrets: BuildSecrets = .none, isOffline: Bool = false) {
+        (self.runner, self.plan, self.index, self.key, self.secrets, self.isOffline) = (runner, plan, index, key, secrets, isOffline)
+    }
+
     func run(over parent: Image) throws -> (image: Image, bytes: Int64) {
-        var request = StepMachineRequest(image: parent, network: step.network)
+        try withMachine(over: parent, script: step.script) { machine, exchange in
+            runner.reporter.report(.packing(step: index))
+            return try machine.commit(draft(parent, name: step.name, key: key.key, labels: labels(exchange)))
+        }
+    }
+
+    /// Finds exact versions and hashes for a package layer, in a machine that is thrown away.
+    func resolve(over parent: Image) throws -> [String] {
+        try withMachine(over: parent, script: step.packages?.resolve) { machine, exchange in
+            try machine.remove()
+            return try exchange?.lines("lock") ?? []
+        }
+    }
+
+    private func labels(_ exchange: PackageExchange?) throws -> [String: String] {
+        guard let exchange, let work = step.packages else { return [:] }
+        var labels: [String: String] = [:]
+        let name = work.request.manager.name
+        if let locked = work.locked { labels[PlanRunner.lockLabel(name)] = locked.joined(separator: "\n") }
+        let installed = try exchange.lines("installed")
+        if !installed.isEmpty { labels[PlanRunner.installedLabel(name)] = installed.joined(separator: "\n") }
+        return labels
+    }
+
+    /// Runs a script in a machine from `parent`, with the inputs in place, and then `end`, which ends the machine.
+    private func withMachine<T>(
+        over parent: Image, script: String?, _ end: (any StepMachine, PackageExchange?) throws -> T
+    ) throws -> T {
+        var request = StepMachineRequest(image: parent, network: isOffline ? .none : step.network)
         request.cpus = plan.recipe.resources.cpus
         request.memory = plan.recipe.resources.memory
         request.binds = try CacheFolders(home: runner.images.home).binds(step.caches, of: plan.recipe)
+        let locks = try CacheLocks(step.caches, of: plan.recipe, home: runner.images.home, runner.cancellation) { name in
+            runner.reporter.report(.note("step \(step.name): another step uses the cache \(name), waiting"))
+        }
+        defer { withExtendedLifetime(locks) {} }
+        let given = secrets.values(step)
+        let folder = step.secrets.isEmpty ? nil : try SecretFolder(given)
+        defer { withExtendedLifetime(folder) {} }
+        if let folder { request.binds[folder.path] = SecretFolder.inMachine }
+        let exchange = try step.packages.map { try PackageExchange($0, home: runner.images.home) }
+        let registry = step.packages.flatMap { HostRegistry(for: $0) }
+        if let exchange, let work = step.packages { request.binds.merge(exchange.binds(work)) { $1 } }
+        if let registry { request.binds.merge(registry.binds) { $1 } }
         let machine = try runner.host.start(request)
         do {
             return try runner.cancellation.guarding({
@@ -26,9 +74,10 @@ struct StepRunner {
                 try? machine.remove()
             }) {
                 try putInPlace(machine)
-                if let command = step.command { try execute(command, machine, parent) }
-                runner.reporter.report(.packing(step: index))
-                return try machine.commit(draft(parent, name: step.name, key: key.key))
+                if let script = script.map({ SecretFolder.script($0, step.secrets, given: Set(given.keys)) }) {
+                    try execute(["/bin/sh", "-e", "-c", script], machine, parent, exchange)
+                }
+                return try end(machine, exchange)
             }
         } catch {
             do { try machine.remove() } catch let second {
@@ -38,11 +87,27 @@ struct StepRunner {
         }
     }
 
-    private func draft(_ parent: Image, name: String, key: String?) -> ImageDraft {
+    /// The label of an image that says which commit of a repository is at `path`.
+    private static func repositoryLabel(_ path: String) -> String { "terrine.repository.\(path)" }
+
+    private func draft(_ parent: Image, name: String, key: String?, labels: [String: String] = [:]) -> ImageDraft {
         var defaults = MachineDefaults()
-        if step.kind == .workspace { defaults = MachineDefaults(plan.recipe) }
-        return ImageDraft(
-            parent: parent, virtualBytes: parent.virtualBytes, environment: self.key.environment, machine: defaults, step: name, cacheKey: key)
+        var labels = labels
+        for clone in step.clones where step.kind != .workspace { labels[Self.repositoryLabel(clone.path)] = "\(clone.url) \(clone.commit)" }
+        if step.kind == .workspace {
+            defaults = MachineDefaults(plan.recipe)
+            // The image that is named says what it was made from.
+            for clone in plan.steps.flatMap({ $0.kind == .workspace ? [] : $0.clones }) {
+                labels[Self.repositoryLabel(clone.path)] = "\(clone.url) \(clone.commit)"
+            }
+            if let own = step.clones.first { labels["org.opencontainers.image.revision"] = own.commit }
+        }
+        var draft = ImageDraft(
+            parent: parent, virtualBytes: parent.virtualBytes, environment: self.key.environment, machine: defaults, step: name, cacheKey: key,
+            labels: labels)
+        let commit = plan.steps.first { $0.kind == .workspace }?.clones.first?.commit
+        draft.made = MakerNote(duration: ContinuousClock.now - start, commit: commit)
+        return draft
     }
 
     // MARK: Before the script
@@ -63,7 +128,7 @@ struct StepRunner {
         if step.clones.isEmpty { return }
         let scratch = try ScratchFolder(home: runner.images.home, purpose: "clone")
         try withExtendedLifetime(scratch) {
-            for (number, clone) in step.clones.enumerated() {
+            for (number, clone) in step.clones.enumerated() where step.kind == .workspace || !placed.contains(clone.path) {
                 let folder = "\(scratch.path)/\(number)"
                 let source = try prepare(clone, in: folder)
                 let copy = TreeCopy(root: root, owner: owner)
@@ -72,7 +137,7 @@ struct StepRunner {
         }
     }
 
-    /// Repositories are cloned before the step that makes their user has run; the first step of that user gets them.
+    /// Repositories that were put in place before the step that makes their user has run; the first step of that user gets them.
     private func giveClones(to owner: MachineUsers, in root: RootedFolder) throws {
         if owner.user == 0 { return }
         func give(_ path: String) throws {
@@ -80,51 +145,40 @@ struct StepRunner {
             try root.setOwner(path, user: owner.user, group: owner.group)
             if status.st_mode & S_IFMT == S_IFDIR { for name in try root.list(path) { try give(path + "/" + name) } }
         }
-        for clone in plan.steps.first(where: { $0.kind == .repositories })?.clones ?? [] { try give(clone.path) }
+        for path in placed { try give(path) }
     }
+
+    /// Where steps before this one have put repositories.
+    private var placed: Set<String> { Set(plan.steps[..<index].filter { $0.kind != .workspace }.flatMap { $0.clones.map(\.path) }) }
 
     /// Makes the clone on this host and returns the folder whose contents go into the machine.
     private func prepare(_ clone: PlanStep.Clone, in folder: String) throws -> String {
-        let isWorkspace = step.kind == .workspace
+        let checkout = RepositoryCheckout(cache: GitCache(home: runner.images.home, isOffline: isOffline), scratch: folder)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let target = folder + "/new"
-        if isWorkspace, let path = clone.localPath, let git = try GitRepository(at: path) {
+        if step.kind == .workspace, let path = clone.localPath, let git = try GitRepository(at: path) {
             let refs = try git.refs().filter { !$0.key.hasPrefix("refs/remotes/") }
             let head = try git.headRef().map(CleanClone.Head.branch) ?? .commit(clone.commit)
-            try CleanClone.make(from: git.folder, refs: refs, head: head, shallow: shallow(git.folder), at: target, checkOut: false)
+            try CleanClone.make(from: git.folder, refs: refs, head: head, shallow: checkout.shallow(git.folder), at: target, checkOut: false)
             return target + "/.git"
         }
-        var source = folder + "/source"
-        if let path = clone.localPath, let git = try GitRepository(at: path) {
-            source = git.folder
-        } else {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            try CleanClone.fetch(clone.url, ref: clone.ref, commit: clone.commit, to: source)
-        }
-        // What the clone holds follows from what its key is taken over: the ref and its commit, and no other branch.
-        let isBranch = clone.ref != "HEAD" && clone.ref != clone.commit
-        let head: CleanClone.Head = isBranch ? .branch("refs/heads/" + Self.branch(clone.ref)) : .commit(clone.commit)
-        let refs = isBranch ? ["refs/heads/" + Self.branch(clone.ref): clone.commit] : [:]
-        try CleanClone.make(from: source, refs: refs, head: head, shallow: shallow(source), at: target, checkOut: true)
+        try checkout.make(clone, at: target)
         return target
-    }
-
-    private static func branch(_ ref: String) -> String {
-        for prefix in ["refs/heads/", "refs/tags/"] where ref.hasPrefix(prefix) { return String(ref.dropFirst(prefix.count)) }
-        return ref
-    }
-
-    private func shallow(_ folder: String) -> [String] {
-        FileManager.default.contents(atPath: folder + "/shallow").map { String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init) } ?? []
     }
 
     // MARK: The script
 
-    private func execute(_ arguments: [String], _ machine: any StepMachine, _ parent: Image) throws {
+    private func execute(_ arguments: [String], _ machine: any StepMachine, _ parent: Image, _ exchange: PackageExchange?) throws {
         let reporter = runner.reporter
         let number = index
-        let reader = try OutputReader { reporter.report(.output(step: number, line: $0)) }
+        let reader = try OutputReader(secrets: Array(secrets.values(step).values)) { reporter.report(.output(step: number, line: $0)) }
         // Bytecode holds the times of its sources, so that no two builds would give the same layer.
-        let environment = key.environment.merging(["PYTHONDONTWRITEBYTECODE": "1"]) { own, _ in own }
+        var environment = key.environment.merging(["PYTHONDONTWRITEBYTECODE": "1"]) { own, _ in own }
+        if let work = step.packages {
+            // Where a package comes from is the host's affair, and in no key: what it is, its hash says.
+            if isOffline { environment["TERRINE_OFFLINE"] = "1" }
+            environment.merge(HostRegistry(for: work)?.environment ?? [:]) { $1 }
+        }
         let exit: StepExit
         do {
             defer { reader.finish() }
@@ -135,7 +189,23 @@ struct StepRunner {
         }
         if exit == .ended(.exited(0)) { return }
         try runner.cancellation.check()
+        if let gone = try goneError(exchange) { throw gone }
         throw try failure(exit, reader.lastLines, machine, parent)
+    }
+
+    /// What the lock names and cannot be had any more, if that is why the script failed.
+    private func goneError(_ exchange: PackageExchange?) throws -> BuildError? {
+        guard let exchange, let manager = step.packages?.request.manager.name else { return nil }
+        let gone = try exchange.lines("gone").map { line in
+            let words = line.split(separator: " ", maxSplits: 2).map(String.init)
+            return words.prefix(2).joined(separator: " ") + (words.count > 2 && !words[2].isEmpty ? " (\(words[2]))" : "")
+        }
+        guard let first = gone.first else { return nil }
+        let name = first.prefix { $0 != " " && $0 != ":" }
+        return BuildError(
+            "gone", "\(manager) cannot get \(gone.count == 1 ? "a package" : "\(gone.count) packages") of \(TerrineLock.fileName) any more",
+            cause: gone.joined(separator: "\n"),
+            fix: "take what there is now with `terrine build --update \(gone.count == 1 ? String(name) : manager)`, or name a registry that still has it")
     }
 
     /// Keeps the disk as it is, and says what happened.

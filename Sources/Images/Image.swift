@@ -36,6 +36,8 @@ public struct ImageDraft: Sendable {
     public var cacheKey: String?
     public var treeDigest: String?
     public var labels: [String: String]
+    /// Who makes it, when and how long it took: of the manifest, and no part of the image.
+    public var made: MakerNote?
 
     public init(
         parent: Image?, virtualBytes: Int64, environment: [String: String], machine: MachineDefaults, step: String?, cacheKey: String?,

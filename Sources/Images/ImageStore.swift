@@ -164,7 +164,8 @@ public final class ImageStore: Sendable {
         let digest = Digest.of(configBytes)
         let image = try config.image(digest)
         let manifest = OCIManifest(
-            config: OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count)), layers: descriptors)
+            config: OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count)), layers: descriptors,
+            annotations: draft.made?.annotations)
         let manifestBytes = try ImageConfig.canonical(manifest)
         blobs += [configBytes, manifestBytes]
         try writer.commit(blobs) { database in

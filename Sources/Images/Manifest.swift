@@ -20,6 +20,7 @@ struct OCIManifest: Codable {
     var artifactType: String? = OCIManifest.artifactType
     var config: OCIDescriptor
     var layers: [OCIDescriptor]
+    var annotations: [String: String]?
 
     var layerBytes: Int64 { layers.reduce(0) { $0 + $1.size } }
 }

@@ -8,15 +8,15 @@ extension Plan {
     ///
     /// - Throws: ``RecipeDiagnostics`` for inputs that match nothing, ``RecipeError`` for files that cannot be read.
     public static func make(
-        _ recipe: Recipe, workspace: Workspace, commit: CommitFinder = GitRepository.commit(of:recipe:)
+        _ recipe: Recipe, workspace: Workspace, lock: LockUse? = nil, commit: @escaping CommitFinder = GitRepository.commit(of:recipe:)
     ) throws -> Plan {
-        var maker = PlanMaker(recipe: recipe, workspace: workspace)
-        return try maker.plan(commit)
+        var maker = PlanMaker(recipe: recipe, workspace: workspace, lock: lock)
+        return try maker.plan(lock?.commit(commit) ?? commit)
     }
 
     /// The plan of a recipe with the workspace that it names.
-    public static func make(_ recipe: Recipe) throws -> Plan {
-        try make(recipe, workspace: Workspace(root: recipe.workspaceFolder))
+    public static func make(_ recipe: Recipe, lock: LockUse? = nil) throws -> Plan {
+        try make(recipe, workspace: Workspace(root: recipe.workspaceFolder), lock: lock)
     }
 }
 
@@ -24,11 +24,16 @@ extension Plan {
 struct PlanMaker {
     let recipe: Recipe
     let workspace: Workspace
+    private let lock: LockUse?
+    /// The lock's file in the workspace: made by builds, so in no step's inputs unless one names it.
+    private let lockPath: String?
     private var problems: [Diagnostic] = []
 
-    init(recipe: Recipe, workspace: Workspace) {
+    init(recipe: Recipe, workspace: Workspace, lock: LockUse? = nil) {
         self.recipe = recipe
         self.workspace = workspace
+        self.lock = lock
+        lockPath = Plan.lockPath(of: recipe, in: workspace)
     }
 
     mutating func plan(_ commit: Plan.CommitFinder) throws -> Plan {
@@ -36,18 +41,21 @@ struct PlanMaker {
         let selected = try recipe.steps.enumerated().map { try select($0.element, $0.offset) }
         if !problems.isEmpty { throw RecipeDiagnostics(problems) }
         var steps = [try base()]
-        if let step = apt() { steps.append(step) }
-        if let step = try pip() { steps.append(step) }
+        steps += try recipe.packages.requests.map { request in
+            let step = try packages(request)
+            return lock?.applied(to: step) ?? step
+        }
         if let step = try files() { steps.append(step) }
-        if let step = try repositories(commit) { steps.append(step) }
+        let clones = try recipe.repositories.map { try clone($0, commit) }
         // One pass over the union, so that no file is hashed twice.
         let everything = try InputHashing.hash(workspace.files().map(request))
         let byPath = Dictionary(uniqueKeysWithValues: everything.map { ($0.path, $0) })
         for (step, files) in zip(recipe.steps, selected) {
-            steps.append(run(step, files.compactMap { byPath[$0.path] }))
+            steps.append(run(step, files.compactMap { byPath[$0.path] }, clones))
         }
+        if let step = repositories(clones, after: steps) { steps.append(step) }
         steps.append(try workspaceStep(everything))
-        return Plan(recipe: recipe, workspace: workspace, steps: steps)
+        return Plan(recipe: recipe, workspace: workspace, steps: steps, lock: lock)
     }
 
     // MARK: Steps
@@ -61,63 +69,6 @@ struct PlanMaker {
         case .named, .image, .oci: break
         }
         return step
-    }
-
-    private func apt() -> PlanStep? {
-        if recipe.packages.apt.isEmpty { return nil }
-        var step = PlanStep("packages.apt", "apt: " + summary(recipe.packages.apt), .apt)
-        // The list's order means nothing to apt.
-        let packages = recipe.packages.apt.sorted()
-        for package in packages { step.parts["package \(package)"] = "apt" }
-        step.script = PackageScripts.apt(packages)
-        step.parts["script"] = InputHashing.hex(of: PackageScripts.apt([]))
-        step.environment = ["PATH": Recipe.systemPath]
-        step.network = recipe.network.build
-        step.timeout = recipe.timeout
-        return step
-    }
-
-    private func pip() throws -> PlanStep? {
-        guard let pip = recipe.packages.pip else { return nil }
-        var step = PlanStep("packages.pip", "pip: " + summary(pip.requirements + pip.packages), .pip)
-        for package in pip.packages { step.parts["package \(package)"] = "pip" }
-        step.parts["venv"] = pip.venv
-        step.parts["requirements"] = CanonicalJSON.array(pip.requirements)
-        step.parts["script"] = InputHashing.hex(of: PackageScripts.pip(Recipe.Pip()))
-        step.script = PackageScripts.pip(pip)
-        step.environment = recipe.environment
-        step.network = recipe.network.build
-        step.timeout = recipe.timeout
-        step.inputs = try InputHashing.hash(
-            try requirementFiles(pip.requirements).map { beside($0, "\(PackageScripts.inputFolder)/\($0)", 0o644) })
-        return step
-    }
-
-    /// The requirements files and all that they include, each once.
-    private func requirementFiles(_ roots: [String]) throws -> [String] {
-        var found: [String] = []
-        var open = roots
-        while let path = open.popLast() {
-            let plain = HostPath.join("/", path).dropFirst()
-            if found.contains(String(plain)) { continue }
-            guard let bytes = FileManager.default.contents(atPath: HostPath.join(recipe.folder, path)) else {
-                throw RecipeError(
-                    "notFound", "cannot read \(path), which `packages.pip.requirements` needs",
-                    fix: "write it, or correct the name")
-            }
-            found.append(String(plain))
-            let folder = path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ""
-            for include in PackageScripts.includes(of: String(decoding: bytes, as: UTF8.self)) {
-                let inside = HostPath.join(recipe.folder, folder + include)
-                guard HostPath.isInside(inside, recipe.folder) else {
-                    throw RecipeError(
-                        "outside", "\(path) includes \(include), outside the recipe's folder",
-                        fix: "move it beside the recipe")
-                }
-                open.append(folder + include)
-            }
-        }
-        return found.sorted()
     }
 
     private func files() throws -> PlanStep? {
@@ -149,27 +100,37 @@ struct PlanMaker {
         return step
     }
 
-    private func repositories(_ commit: Plan.CommitFinder) throws -> PlanStep? {
-        if recipe.repositories.isEmpty { return nil }
-        var step = PlanStep("repositories", "repositories: " + summary(recipe.repositories.map(\.path)), .repositories)
-        for repository in recipe.repositories {
-            let local = repository.isLocal ? HostPath.join(recipe.folder, repository.url) : nil
-            let clone = PlanStep.Clone(
-                url: repository.url, localPath: local, path: repository.path, ref: repository.ref,
-                commit: try commit(repository, recipe))
-            step.clones.append(clone)
-            step.parts["repository \(repository.path)"] = "\(repository.url) \(repository.ref) \(clone.commit)"
-        }
+    private func clone(_ repository: Recipe.Repository, _ commit: Plan.CommitFinder) throws -> PlanStep.Clone {
+        PlanStep.Clone(
+            url: repository.url, localPath: repository.isLocal ? HostPath.join(recipe.folder, repository.url) : nil, path: repository.path,
+            ref: repository.ref, commit: try commit(repository, recipe), depth: repository.depth, isPartial: repository.isPartial,
+            hasSubmodules: repository.hasSubmodules, hasLargeFiles: repository.hasLargeFiles)
+    }
+
+    /// A thin layer over the steps, with the repositories that none of them has asked for: a new commit of those makes this layer anew and nothing else.
+    private func repositories(_ clones: [PlanStep.Clone], after steps: [PlanStep]) -> PlanStep? {
+        let placed = Set(steps.flatMap { $0.clones.map(\.path) })
+        let rest = clones.filter { !placed.contains($0.path) }
+        if rest.isEmpty { return nil }
+        var step = PlanStep("repositories", "repositories: " + summary(rest.map { "\($0.path)@\($0.commit.prefix(12))" }), .repositories)
+        step.clones = rest
+        for clone in rest { step.parts["repository \(clone.path)"] = clone.record }
+        step.user = recipe.user
         step.network = recipe.network.build
         step.timeout = recipe.timeout
         return step
     }
 
-    private func run(_ spec: Recipe.Step, _ inputs: [InputFile]) -> PlanStep {
+    private func run(_ spec: Recipe.Step, _ inputs: [InputFile], _ clones: [PlanStep.Clone]) -> PlanStep {
         var step = PlanStep("steps.\(spec.name)", spec.name, .run)
         step.script = spec.run
         step.inputs = inputs
+        // A step that declares nothing depends on everything.
+        step.clones = clones.filter { clone in spec.repositories.map { $0.contains(clone.path) } ?? (spec.inputs == nil) }
+        for clone in step.clones { step.parts["repository \(clone.path)"] = clone.record }
         step.caches = spec.caches
+        step.secrets = spec.secrets
+        if !spec.secrets.isEmpty { step.parts["secrets"] = CanonicalJSON.array(spec.secrets.map { "\($0.name) \($0.variable ?? "")" }.sorted()) }
         step.environment = recipe.environment.merging(Self.cacheEnvironment(spec.caches)) { $1 }.merging(spec.env) {
             $1
         }
@@ -209,7 +170,7 @@ struct PlanMaker {
     // MARK: Inputs
 
     private mutating func select(_ step: Recipe.Step, _ index: Int) throws -> [WorkspaceFile] {
-        guard let globs = step.inputs else { return try workspace.files() }
+        guard let globs = step.inputs else { return try workspace.files().filter { $0.path != lockPath } }
         let (files, unmatched) = try workspace.select(globs)
         for number in unmatched {
             let glob = globs[number]
@@ -227,7 +188,7 @@ struct PlanMaker {
                         "a file, folder or glob of \(recipe.workspace.from == "." ? "the workspace" : recipe.workspace.from)",
                     nearest: Spelling.nearest(to: glob, among: names.sorted())))
         }
-        return files
+        return files.filter { $0.path != lockPath || globs.contains($0.path) }
     }
 
     private static func prefixes(_ path: String) -> [String] {
@@ -242,7 +203,7 @@ struct PlanMaker {
             target: recipe.workspace.path + "/" + file.path)
     }
 
-    private func beside(_ path: String, _ target: String, _ mode: UInt32?) -> InputHashing.Request {
+    func beside(_ path: String, _ target: String, _ mode: UInt32?) -> InputHashing.Request {
         let source = HostPath.real(HostPath.join(recipe.folder, path))
         let isExecutable = FileManager.default.isExecutableFile(atPath: source)
         return .init(
@@ -251,7 +212,7 @@ struct PlanMaker {
             source: source, target: target)
     }
 
-    private func summary(_ names: [String]) -> String {
+    func summary(_ names: [String]) -> String {
         let shown = names.prefix(3).joined(separator: ", ")
         return names.count > 3 ? "\(shown) and \(names.count - 3) more" : shown
     }

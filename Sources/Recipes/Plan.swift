@@ -1,7 +1,7 @@
 /// One layer to be made: what runs, on what, and everything that its cache key is taken over.
 public struct PlanStep: Sendable {
     public enum Kind: String, Sendable, CaseIterable {
-        case base, apt, pip, files, repositories, run, workspace
+        case base, packages, files, repositories, run, workspace
     }
 
     /// A repository that the Builder clones cleanly to `path`: history and refs, no hooks, no credentials.
@@ -13,6 +13,26 @@ public struct PlanStep: Sendable {
         public let path: String
         public let ref: String
         public let commit: String
+        /// Commits of history; nil: all.
+        public var depth: Int?
+        /// Contents of older files stay with the server.
+        public var isPartial: Bool
+        public var hasSubmodules: Bool
+        public var hasLargeFiles: Bool
+
+        public init(
+            url: String, localPath: String?, path: String, ref: String, commit: String, depth: Int? = nil, isPartial: Bool = false,
+            hasSubmodules: Bool = false, hasLargeFiles: Bool = false
+        ) {
+            (self.url, self.localPath, self.path, self.ref, self.commit) = (url, localPath, path, ref, commit)
+            (self.depth, self.isPartial, self.hasSubmodules, self.hasLargeFiles) = (depth, isPartial, hasSubmodules, hasLargeFiles)
+        }
+
+        /// What counts of it in a key.
+        var record: String {
+            let options = [depth.map { "depth=\($0)" }, isPartial ? "partial" : nil, hasSubmodules ? nil : "no submodules", hasLargeFiles ? nil : "no lfs"]
+            return ([url, ref, commit] + options.compactMap { $0 }).joined(separator: " ")
+        }
     }
 
     /// Unique in the plan, such as `packages.apt` or `steps.compile`.
@@ -25,6 +45,8 @@ public struct PlanStep: Sendable {
     /// Put in place before the script runs, by path.
     public internal(set) var inputs: [InputFile] = []
     public internal(set) var caches: [Recipe.Cache] = []
+    /// Files in memory while it runs. Their names count, what they hold does not.
+    public internal(set) var secrets: [Recipe.StepSecret] = []
     /// In force while it runs.
     public internal(set) var environment: [String: String] = [:]
     public internal(set) var user = "root"
@@ -33,6 +55,8 @@ public struct PlanStep: Sendable {
     public internal(set) var workingFolder = "/"
     /// For `/bin/sh -e -c`; nil when the step only puts files in place.
     public internal(set) var script: String?
+    /// For the kind `packages`.
+    public internal(set) var packages: PackageWork?
     /// For the kind `repositories`, and the workspace's own `.git` for `workspace`.
     public internal(set) var clones: [Clone] = []
 
@@ -71,8 +95,17 @@ public struct Plan: Sendable {
 
     public let recipe: Recipe
     public let workspace: Workspace
-    /// base, packages.apt, packages.pip, files, repositories, the recipe's steps, workspace: those that there are.
+    /// base, packages.apt and other managers in their order, files, repositories, the recipe's steps, workspace: those that there are.
     public let steps: [PlanStep]
+    /// What of the recipe's lock is in force.
+    public var lock: LockUse?
+
+    /// The same plan with another step in the place of one.
+    public func replacing(_ index: Int, with step: PlanStep) -> Plan {
+        var steps = steps
+        steps[index] = step
+        return Plan(recipe: recipe, workspace: workspace, steps: steps, lock: lock)
+    }
 
     /// The cache key: SHA-256 in hex over the step's record (format version, parent's layers, architecture, environment,
     /// user, normalised step, inputs' path, mode and digest).
@@ -111,7 +144,7 @@ public struct Plan: Sendable {
 
     private static func readable(_ name: String) -> String {
         switch name {
-        case "format", "script": "terrine's own way of doing this step"
+        case "format", "script", "resolve": "terrine's own way of doing this step"
         default: name
         }
     }

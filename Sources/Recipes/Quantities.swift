@@ -22,7 +22,7 @@ public enum Quantities {
         return sizeUnits.first { $0.name.first == first }.map { digits + $0.name }
     }
 
-    /// `30s`, `500ms`, `1h30m`; nil for anything else.
+    /// `30s`, `500ms`, `1h30m`, `7d`; nil for anything else.
     public static func duration(_ text: String) -> Duration? {
         var rest = Substring(text)
         var total = Duration.zero
@@ -30,12 +30,13 @@ public enum Quantities {
         while !rest.isEmpty {
             let digits = rest.prefix { $0.isASCII && $0.isNumber }
             let unit = rest.dropFirst(digits.count).prefix { $0.isLetter }
-            let units: [Substring] = ["h", "m", "s", "ms"]
+            let units: [Substring] = ["d", "h", "m", "s", "ms"]
             guard !digits.isEmpty, digits.count < 10, let number = Int64(digits),
                 let rank = units.firstIndex(of: unit), rank > order
             else { return nil }
             order = rank
             switch unit {
+            case "d": total += .seconds(86400 * number)
             case "h": total += .seconds(3600 * number)
             case "m": total += .seconds(60 * number)
             case "s": total += .seconds(number)

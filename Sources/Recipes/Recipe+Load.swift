@@ -13,13 +13,15 @@ extension Recipe {
         public var sets: [String] = []
         /// `axis=value`: which images of a matrix, as of `--only`. Several values of one axis mean any of them.
         public var only: [String] = []
+        /// TERRINE_HOME, which may hold package managers.
+        public var home: String?
         /// For fragments and recipes in images; without it, naming one is an error.
         public var images: (any RecipeImages)?
         /// What `when: { arch: … }` is decided by, in Debian's words.
         public var architecture = Recipe.hostArchitecture
 
-        public init(sets: [String] = [], only: [String] = [], images: (any RecipeImages)? = nil) {
-            (self.sets, self.only, self.images) = (sets, only, images)
+        public init(sets: [String] = [], only: [String] = [], home: String? = nil, images: (any RecipeImages)? = nil) {
+            (self.sets, self.only, self.home, self.images) = (sets, only, home, images)
         }
     }
 
@@ -37,8 +39,8 @@ extension Recipe {
     /// Reads and checks the recipe at `path` (a file, or a folder that holds `terrine.yaml`): one image.
     ///
     /// - Throws: ``RecipeDiagnostics`` with every problem, ``RecipeError`` when there is no such file, or when it makes several images.
-    public static func load(_ path: String, sets: [String] = [], images: (any RecipeImages)? = nil) throws -> Recipe {
-        try single(loadAll(path, Options(sets: sets, images: images)), path)
+    public static func load(_ path: String, sets: [String] = [], home: String? = nil, images: (any RecipeImages)? = nil) throws -> Recipe {
+        try single(loadAll(path, Options(sets: sets, home: home, images: images)), path)
     }
 
     /// Reads and checks the recipe at `path`: one for each image of its matrix, in the matrix's order.

@@ -72,20 +72,6 @@ public struct Recipe: Sendable {
         public internal(set) var disk: Int64?
     }
 
-    public struct Packages: Hashable, Sendable {
-        public internal(set) var apt: [String] = []
-        public internal(set) var pip: Pip?
-    }
-
-    public struct Pip: Hashable, Sendable {
-        /// Requirement specifiers such as `requests==2.32.3`.
-        public internal(set) var packages: [String] = []
-        /// Files beside the recipe.
-        public internal(set) var requirements: [String] = []
-        /// Absolute, in the machine.
-        public internal(set) var venv = "/opt/venv"
-    }
-
     public struct FileCopy: Hashable, Sendable {
         /// A file or a folder beside the recipe.
         public internal(set) var from: String
@@ -106,14 +92,40 @@ public struct Recipe: Sendable {
         public internal(set) var url: String
         public internal(set) var path: String
         public internal(set) var ref: String
+        /// Commits of history; nil: all.
+        public internal(set) var depth: Int?
+        /// Contents of older files stay with the server.
+        public internal(set) var isPartial = false
+        public internal(set) var hasSubmodules = true
+        public internal(set) var hasLargeFiles = true
     }
 
     public struct Cache: Hashable, Sendable {
         public internal(set) var name: String
         /// Other recipes use the same one.
         public internal(set) var isShared: Bool
+        /// Several steps may use it at a time.
+        public internal(set) var isConcurrent = false
+
+        /// Tools that lock what they keep in a cache, or put it there whole.
+        static let concurrent: Set = ["ccache", "sccache", "pip", "uv", "npm", "yarn", "pnpm", "cargo", "go", "gomod"]
+
+        init(name: String, isShared: Bool, isConcurrent: Bool? = nil) {
+            (self.name, self.isShared) = (name, isShared)
+            self.isConcurrent = isConcurrent ?? Self.concurrent.contains(name)
+        }
+
         /// Where it is in the machine: on a tmpfs path, never on the disk.
         public var path: String { "/dev/terrine/caches/\(name)" }
+    }
+
+    /// A secret that a step gets.
+    public struct StepSecret: Hashable, Sendable {
+        public internal(set) var name: String
+        /// Also in this variable; nil: as a file only.
+        public internal(set) var variable: String?
+        /// Where it is in the machine: in memory, never on the disk.
+        public var path: String { "/dev/terrine/secrets/\(name)" }
     }
 
     public struct Step: Hashable, Sendable {
@@ -121,7 +133,10 @@ public struct Recipe: Sendable {
         public internal(set) var run: String
         /// Globs from the workspace's root; nil means every file.
         public internal(set) var inputs: [String]?
+        /// Paths of repositories that it needs; nil: all if it declares no inputs, else none.
+        public internal(set) var repositories: [String]?
         public internal(set) var caches: [Cache] = []
+        public internal(set) var secrets: [StepSecret] = []
         public internal(set) var env: [String: String] = [:]
         public internal(set) var user: String?
         public internal(set) var timeout: Duration?
@@ -184,13 +199,15 @@ public struct Recipe: Sendable {
 
     public static let systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    /// What every process of a machine gets: `env`, and the virtual environment in front of the path.
+    /// What every process of a machine gets: `env`, and what package managers want, such as a virtual environment in front of the path.
     public var environment: [String: String] {
-        var values = ["PATH": Self.systemPath]
-        if let pip = packages.pip {
-            values["VIRTUAL_ENV"] = pip.venv
-            values["PATH"] = "\(pip.venv)/bin:\(Self.systemPath)"
+        var values: [String: String] = [:]
+        var path: [String] = []
+        for request in packages.requests where request.manager.inheritsEnvironment {
+            values.merge(request.manager.environment.mapValues(request.filled)) { $1 }
+            path = request.manager.path.map(request.filled) + path
         }
+        values["PATH"] = (path + [Self.systemPath]).joined(separator: ":")
         return values.merging(env) { $1 }
     }
 

@@ -59,47 +59,6 @@ extension RecipeDecoder {
         return resources
     }
 
-    private func packages(_ node: SourceNode) -> Recipe.Packages {
-        var packages = Recipe.Packages()
-        guard let fields = fields(node, .packages, "packages") else { return packages }
-        packages.apt = fields.list("apt").compactMap { item in
-            let shape = "a Debian package: name, name=version, name:architecture or name/suite"
-            return value(item.node, item.path, expected: shape) {
-                $0.wholeMatch(of: /[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?([=\/][A-Za-z0-9.+:~-]+)?/) != nil ? $0 : nil
-            }
-        }
-        unique(packages.apt, "packages.apt", "package")
-        if let node = fields.node("pip") { packages.pip = pip(node) }
-        return packages
-    }
-
-    private func pip(_ node: SourceNode) -> Recipe.Pip? {
-        var pip = Recipe.Pip()
-        if case .list = node.value {
-            pip.packages = list(node, "packages.pip", expected: "a list").compactMap { requirement($0.node, $0.path) }
-            unique(pip.packages, "packages.pip", "package")
-            return pip.packages.isEmpty ? nil : pip
-        }
-        guard let fields = fields(node, .pip, "packages.pip") else { return nil }
-        pip.packages = fields.list("packages").compactMap { requirement($0.node, $0.path) }
-        unique(pip.packages, "packages.pip.packages", "package")
-        if let node = fields.node("requirements") {
-            pip.requirements = texts(node, "packages.pip.requirements", expected: "a file, or a list of files")
-        }
-        if let venv = fields.machinePath("venv") { pip.venv = venv }
-        if fields.node("packages") == nil, fields.node("requirements") == nil {
-            report(
-                node.location, "`packages.pip` names nothing to install", expected: "requirements: or packages: in it")
-        }
-        return pip
-    }
-
-    private func requirement(_ node: SourceNode, _ path: String) -> String? {
-        value(node, path, expected: "a requirement such as requests==2.32.3 (options go into a requirements file)") {
-            $0.hasPrefix("-") || $0.contains(where: \.isNewline) ? nil : $0.trimmed
-        }
-    }
-
     private func file(_ node: SourceNode, _ path: String) -> Recipe.FileCopy {
         guard let fields = fields(node, .file, path) else { return Recipe.FileCopy(from: "", to: "") }
         let from = fields.text("from")
@@ -132,12 +91,15 @@ extension RecipeDecoder {
         let ref = fields.value("ref", "a branch, a tag or a commit") {
             $0.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._\/+-]*/) != nil && !$0.contains("..") ? $0 : nil
         }
-        return Recipe.Repository(url: url ?? "", path: fields.machinePath("path") ?? "", ref: ref ?? "HEAD")
+        var repository = Recipe.Repository(url: url ?? "", path: fields.machinePath("path") ?? "", ref: ref ?? "HEAD")
+        repository.depth = fields.value("depth", "a number of commits from 1 to 1000000") { Int($0).flatMap { (1...1_000_000).contains($0) ? $0 : nil } }
+        repository.isPartial = fields.flag("partial") ?? false
+        repository.hasSubmodules = fields.flag("submodules") ?? true
+        repository.hasLargeFiles = fields.flag("lfs") ?? true
+        return repository
     }
 
     private func secret(_ node: SourceNode, _ path: String) -> Recipe.Secret? {
-        report(
-            node.location, "secrets are not in force yet: no machine gets this one", severity: .warning)
         guard let fields = fields(node, .secret, path) else { return nil }
         let name = fields.value("name", "a variable's name such as API_TOKEN") {
             Quantities.isVariable($0) ? $0 : nil

@@ -7,6 +7,8 @@ extension RecipeDecoder {
         uniqueNames("services", "service")
         uniqueNames("checks", "check")
         uniqueNames("secrets", "secret")
+        checkSecrets(of: recipe)
+        checkRepositories(of: recipe)
         checkPorts(of: recipe)
         checkPaths(of: recipe)
         checkNetwork(of: recipe)
@@ -29,6 +31,38 @@ extension RecipeDecoder {
             } else {
                 first[name] = place
             }
+        }
+    }
+
+    /// Steps name repositories by their path.
+    private func checkRepositories(of recipe: Recipe) {
+        let paths = recipe.repositories.map(\.path)
+        for (index, step) in recipe.steps.enumerated() {
+            for (number, path) in (step.repositories ?? []).enumerated() where !paths.contains(path) {
+                guard let place = locations["steps.\(index).repositories.\(number)"] else { continue }
+                report(
+                    place, "`repositories` has no `\(path)`", expected: paths.isEmpty ? "an entry of `repositories`" : paths.joined(separator: ", "),
+                    nearest: Spelling.nearest(to: path, among: paths))
+            }
+        }
+    }
+
+    /// Steps name what `secrets` declares, and what it declares is of use.
+    private func checkSecrets(of recipe: Recipe) {
+        let declared = recipe.secrets.map(\.name)
+        for (index, step) in recipe.steps.enumerated() {
+            for (number, secret) in step.secrets.enumerated() where !declared.contains(secret.name) {
+                let path = "steps.\(index).secrets.\(number)"
+                guard let place = locations[path + ".name"] ?? locations[path] else { continue }
+                report(
+                    place, "`secrets` declares no `\(secret.name)`", expected: "an entry of `secrets` with that name",
+                    nearest: Spelling.nearest(to: secret.name, among: declared))
+            }
+        }
+        let used = Set(recipe.steps.flatMap { $0.secrets.map(\.name) })
+        for (index, secret) in recipe.secrets.enumerated() where !used.contains(secret.name) {
+            guard let place = locations["secrets.\(index)"] else { continue }
+            report(place, "no step uses the secret `\(secret.name)`, and machines get none yet", severity: .warning)
         }
     }
 
@@ -83,7 +117,7 @@ extension RecipeDecoder {
 
     private func checkNetwork(of recipe: Recipe) {
         guard recipe.network.build == .none, let place = locations["network.build"] else { return }
-        if !recipe.packages.apt.isEmpty || recipe.packages.pip != nil {
+        if recipe.packages.requests.contains(where: { !$0.registryIsFolder }) {
             report(
                 place, "`network.build: none` leaves `packages` without their registries",
                 expected: "open, with `network: none` on the steps that must not have it")
@@ -97,10 +131,17 @@ extension RecipeDecoder {
         for (index, file) in recipe.files.enumerated() where !file.from.isEmpty {
             checkHostPath(file.from, "files.\(index).from", recipe, .any)
         }
-        for file in recipe.packages.pip?.requirements ?? [] {
-            let path = locations.keys.filter { $0.hasPrefix("packages.pip.requirements") }.sorted()
-                .first { texts[$0] == file }
-            checkHostPath(file, path ?? "packages.pip.requirements", recipe, .file)
+        for request in recipe.packages.requests {
+            for key in request.manager.keys where key.kind == .files {
+                let top = "packages.\(request.manager.name).\(key.name)"
+                for file in request.options[key.name] ?? [] {
+                    let path = locations.keys.filter { $0.hasPrefix(top) }.sorted().first { texts[$0] == file }
+                    checkHostPath(file, path ?? top, recipe, .file)
+                }
+            }
+            if let registry = request.registry, request.registryIsFolder {
+                checkHostPath(registry, "packages.\(request.manager.name).registry", recipe, .folder)
+            }
         }
         switch recipe.base {
         case .tar(let path): checkHostPath(path, "base", recipe, .file)

@@ -10,6 +10,9 @@ extension RecipeDecoder {
             unique(globs, "\(path).inputs", "input")
             step.inputs = globs
         }
+        if fields.node("repositories") != nil {
+            step.repositories = fields.list("repositories").compactMap { text($0.node, $0.path, expected: "the path of an entry of `repositories`") }
+        }
         for item in fields.list("caches") {
             guard let cache = cache(item.node, item.path) else { continue }
             if step.caches.contains(where: { $0.name == cache.name }) {
@@ -19,6 +22,7 @@ extension RecipeDecoder {
             }
             step.caches.append(cache)
         }
+        step.secrets = fields.list("secrets").compactMap { stepSecret($0.node, $0.path) }
         step.env = fields.environment("env")
         step.user = fields.user("user")
         step.timeout = fields.duration("timeout")
@@ -54,7 +58,19 @@ extension RecipeDecoder {
         }
         guard let fields = fields(node, .cache, path) else { return nil }
         let shared = fields.flag("shared") ?? false
-        return fields.name("name").map { Recipe.Cache(name: $0, isShared: shared) }
+        let concurrent = fields.flag("concurrent")
+        return fields.name("name").map { Recipe.Cache(name: $0, isShared: shared, isConcurrent: concurrent) }
+    }
+
+    private func stepSecret(_ node: SourceNode, _ path: String) -> Recipe.StepSecret? {
+        let expected = "the name of a secret, or { name, env }"
+        if case .scalar = node.value {
+            return value(node, path, expected: expected) { Quantities.isVariable($0) ? $0 : nil }.map { Recipe.StepSecret(name: $0) }
+        }
+        guard let fields = fields(node, .stepSecret, path) else { return nil }
+        let name = fields.value("name", "a variable's name such as API_TOKEN") { Quantities.isVariable($0) ? $0 : nil }
+        let variable = fields.value("env", "a variable's name such as API_TOKEN") { Quantities.isVariable($0) ? $0 : nil }
+        return name.map { Recipe.StepSecret(name: $0, variable: variable) }
     }
 
     func service(_ node: SourceNode, _ path: String) -> Recipe.Service {

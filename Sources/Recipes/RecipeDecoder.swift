@@ -12,7 +12,10 @@ final class RecipeDecoder {
     private(set) var texts: [String: String] = [:]
     private(set) var names: [SourceLocation: String] = [:]
 
-    init(_ files: RecipeFiles) { self.files = files }
+    /// What `packages` can name.
+    let managers: ManagerCatalog
+
+    init(_ files: RecipeFiles, managers: ManagerCatalog = ManagerCatalog(folder: "")) { (self.files, self.managers) = (files, managers) }
 
     convenience init(_ source: RecipeSource) { self.init(RecipeFiles(source)) }
 

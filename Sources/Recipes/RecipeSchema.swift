@@ -12,8 +12,10 @@ struct RecipeSchema: Sendable {
     let keys: [Key]
     /// Keys of the design that this version does not have yet.
     var later: [String: String] = [:]
+    /// What can be done about a key that is not here.
+    var advice: String?
 
-    var allowed: String { keys.map(\.name).joined(separator: ", ") }
+    var allowed: String { keys.map(\.name).joined(separator: ", ") + (advice.map { "; \($0)" } ?? "") }
 
     private static func key(_ name: String, _ shape: String, required: Bool = false) -> Key {
         Key(name: name, shape: shape, isRequired: required)
@@ -26,7 +28,7 @@ struct RecipeSchema: Sendable {
             key("description", "text"), key("extends", "a recipe's file, or { file or image, without }"),
             key("include", "a list of fragments"), key("variables", "a mapping of names to { type, default }"),
             key("matrix", "a mapping of variables to lists of values"), key("base", "an image", required: true),
-            key("resources", "{ cpus, memory, disk }"), key("packages", "{ apt, pip }"),
+            key("resources", "{ cpus, memory, disk }"), key("packages", "{ apt, pip and other managers }"),
             key("files", "a list of { from, to, mode }"), key("env", "a mapping of names to values"),
             key("user", "a user"), key("timeout", "a duration"), key("workspace", "{ path, from }"),
             key("repositories", "a list of { url, path, ref }"), key("steps", "a list of steps"),
@@ -54,17 +56,6 @@ struct RecipeSchema: Sendable {
 
     static let resources = RecipeSchema(
         noun: "`resources`", keys: [key("cpus", "a number"), key("memory", "a size"), key("disk", "a size")])
-    static let packages = RecipeSchema(
-        noun: "`packages`", keys: [key("apt", "a list of packages"), key("pip", "a list, or a mapping")],
-        later: Dictionary(
-            uniqueKeysWithValues: ["uv", "poetry", "npm", "yarn", "pnpm", "cargo", "go", "gem", "maven", "composer"]
-                .map { ($0, "install with a step that declares the lock file as its input") }))
-    static let pip = RecipeSchema(
-        noun: "`packages.pip`",
-        keys: [
-            key("requirements", "a file, or a list of files"), key("packages", "a list of requirements"),
-            key("venv", "an absolute path"),
-        ])
     static let file = RecipeSchema(
         noun: "an entry of `files`",
         keys: [
@@ -79,19 +70,21 @@ struct RecipeSchema: Sendable {
         keys: [
             key("url", "a git URL or a local path", required: true),
             key("path", "an absolute path in the machine", required: true), key("ref", "a branch, tag or commit"),
-            when,
-        ], later: ["submodules": "update them in a step", "lfs": "fetch them in a step", "depth": "leave it out"])
+            key("depth", "a number of commits"), key("partial", "true or false"), key("submodules", "true or false"), key("lfs", "true or false"), when,
+        ])
     static let step = RecipeSchema(
         noun: "a step",
         keys: [
             key("name", "a name", required: true), key("run", "a shell script", required: true),
-            key("inputs", "a list of globs"), key("caches", "a list of caches"),
+            key("inputs", "a list of globs"), key("repositories", "a list of paths"), key("caches", "a list of caches"),
+            key("secrets", "a list of secrets' names"),
             key("env", "a mapping of names to values"), key("user", "a user"), key("timeout", "a duration"),
             key("network", "none or open"), when,
-        ],
-        later: ["secrets": "secrets in builds come with the policy layer"])
+        ])
     static let cache = RecipeSchema(
-        noun: "a cache", keys: [key("name", "a name", required: true), key("shared", "true or false")])
+        noun: "a cache", keys: [key("name", "a name", required: true), key("shared", "true or false"), key("concurrent", "true or false")])
+    static let stepSecret = RecipeSchema(
+        noun: "a step's secret", keys: [key("name", "a secret's name", required: true), key("env", "a variable's name")])
     static let service = RecipeSchema(
         noun: "a service",
         keys: [

@@ -21,7 +21,8 @@ struct Terrine: ParsableCommand {
             CommandGroup(
                 name: "Images",
                 subcommands: [
-                    ImageList.self, History.self, Inspect.self, Tag.self, RemoveImage.self, CollectGarbage.self, Verify.self, DiskUse.self,
+                    ImageList.self, History.self, Inspect.self, Diff.self, Explain.self, Flatten.self, Tag.self, RemoveImage.self, CollectGarbage.self,
+                    Verify.self, DiskUse.self,
                 ]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, CompletionCommand.self, VersionCommand.self]),
         ])
@@ -34,7 +35,7 @@ struct Terrine: ParsableCommand {
         if arguments.count > 1, startMachines.contains(arguments[1]) { Nursery.plant() }
         let report = ErrorReport(arguments: arguments)
         var command: any ParsableCommand
-        do { command = try Terrine.parseAsRoot() } catch { exit(report.tellUsage(error)) }
+        do { command = try Terrine.parseAsRoot(LockOptions.spelledOut(Array(arguments.dropFirst()))) } catch { exit(report.tellUsage(error)) }
         do {
             try command.run()
         } catch let code as ExitCode {

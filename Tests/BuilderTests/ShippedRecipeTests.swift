@@ -40,6 +40,10 @@ struct ShippedRecipeTests {
     @Test("a base that is built in is the file of Images/, and a file beside the recipe goes before it")
     func bases() throws {
         let folder = try TestFolder()
+        for name in BaseDefinitions.builtInNames {
+            #expect(try BaseDefinitions(folder: Self.top).find(name) == BaseDefinitions(folder: folder.path).find(name))
+        }
+        #expect(BaseDefinitions.builtInNames == ["debian-bookworm", "debian-bullseye", "debian-trixie"])
         let builtIn = try #require(try BaseDefinitions(folder: folder.path).find("debian-bookworm"))
         #expect(try BaseDefinitions(folder: Self.top).find("debian-bookworm") == builtIn)
         #expect(try BaseDefinitions(folder: folder.path).find("no-such-base") == nil)

@@ -30,4 +30,15 @@ import Testing
             }
         }
     }
+
+    @Test("the example in Docs/managers.md is a manager that is accepted, and a recipe can use it")
+    func manager() throws {
+        let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Docs/managers.md").path
+        let text = try String(contentsOfFile: page, encoding: .utf8)
+        let example = try #require(text.components(separatedBy: "```yaml\n").dropFirst().first?.components(separatedBy: "```").first)
+        try withFolder(["Managers/boxes.yaml": example]) { folder in
+            let recipe = try Recipe.parse(Fixtures.head + "packages: { boxes: [red@1] }\n", file: "example", folder: folder)
+            #expect(recipe.environment["BOXES_HOME"] == "/opt/boxes")
+        }
+    }
 }

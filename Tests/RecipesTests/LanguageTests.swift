@@ -36,7 +36,7 @@ import Testing
         let recipes = try parse("matrix")
         #expect(recipes.map(\.name) == ["shop-bookworm-3.11", "shop-trixie-3.11", "shop-trixie-3.13", "shop-sid-3.14"])
         #expect(recipes.map(\.base.text) == ["debian-bookworm", "debian-trixie", "debian-trixie", "debian-sid"])
-        #expect(recipes[0].packages.apt == ["python3.11"] && recipes[3].packages.apt == ["python3.14", "gdb", "strace"])
+        #expect(recipes[0].packages["apt"]?.packages == ["python3.11"] && recipes[3].packages["apt"]?.packages == ["python3.14", "gdb", "strace"])
         #expect(recipes[1].cell == ["suite": "trixie", "python": "3.11"])
         #expect(try parse("matrix", only: ["suite=trixie", "python=3.13"]).map(\.name) == ["shop-trixie-3.13"])
         #expect(try parse("matrix", only: ["suite=trixie", "suite=sid"]).count == 3)
@@ -54,10 +54,10 @@ import Testing
     @Test("what when rules out is not there: by architecture, by variable, any of a list, and not")
     func conditions() throws {
         let small = try parse("when")[0]
-        #expect(small.packages.apt == ["git", "libc6-i386"] && small.packages.pip == nil && small.services.isEmpty && small.checks.isEmpty)
+        #expect(small.packages["apt"]?.packages == ["git", "libc6-i386"] && small.packages["pip"] == nil && small.services.isEmpty && small.checks.isEmpty)
         #expect(small.steps.map(\.run) == ["make small"] && small.files.count == 1)
         let full = try parse("when", sets: ["MODE=full"], architecture: "arm64")[0]
-        #expect(full.packages.apt == ["git", "libc6-dev"] && full.packages.pip?.packages == ["ruff"])
+        #expect(full.packages["apt"]?.packages == ["git", "libc6-dev"] && full.packages["pip"]?.packages == ["ruff"])
         #expect(full.services.count == 1 && full.checks.count == 1 && full.steps.map(\.run) == ["make full"])
         #expect(try parse("when", sets: ["MODE=full"], architecture: "s390x")[0].services.isEmpty)
     }
@@ -65,7 +65,7 @@ import Testing
     @Test("a fragment's entries come first, and places lead into its own file")
     func include() throws {
         let recipe = try parse("include")[0]
-        #expect(recipe.packages.apt == ["python3", "python3-venv", "git"] && recipe.packages.pip?.packages == ["ruff"])
+        #expect(recipe.packages["apt"]?.packages == ["python3", "python3-venv", "git"] && recipe.packages["pip"]?.packages == ["ruff"])
         #expect(recipe.steps.map(\.name) == ["lint", "build"] && recipe.timeout == .seconds(600))
         #expect(recipe.locations["steps.0.name"] == SourceLocation(file: "parts/python.yaml", line: 8, column: 13))
         let shown = recipe.diagnostic("steps.0.name", "x").description
@@ -76,7 +76,7 @@ import Testing
     func extends() throws {
         let recipe = try parse("extends")[0]
         #expect(recipe.name == "shop" && recipe.base == .named("debian-bookworm"))
-        #expect(recipe.packages.apt == ["git", "make"] && recipe.packages.pip?.venv == "/opt/team")
+        #expect(recipe.packages["apt"]?.packages == ["git", "make"] && recipe.packages["pip"]?.values("venv") == ["/opt/team"])
         #expect(recipe.env == ["LANG": "C"] && recipe.services.isEmpty && recipe.checks.count == 1)
         #expect(recipe.steps.map(\.name) == ["lint", "build"] && recipe.steps[0].run == "ruff check --fix")
     }

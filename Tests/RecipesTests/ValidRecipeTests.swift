@@ -14,7 +14,7 @@ import Testing
         let recipe = try Fixtures.parse(Fixtures.text("valid/everything.yaml"))
         #expect(recipe.name == "shop" && recipe.base == .named("debian-bookworm"))
         #expect(recipe.resources.cpus == 2 && recipe.resources.memory == 2 << 30 && recipe.resources.disk == 16 << 30)
-        #expect(recipe.packages.pip?.packages == ["requests==2.32.3"])
+        #expect(recipe.packages["pip"]?.packages == ["requests==2.32.3"])
         #expect(recipe.files.first?.mode == 0o644)
         #expect(recipe.steps[0].run == "make -j2\nmake check\n")
         #expect(recipe.steps[0].caches.map(\.isShared) == [false, true])

@@ -158,12 +158,13 @@ struct FormatWriter {
         switch path {
         case "resources": .resources
         case "packages": .packages
-        case "packages.pip": .pip
+        case let path where path.hasPrefix("packages."): .manager(String(path.dropFirst("packages.".count)))
         case "files": .file
         case "workspace": .workspace
         case "repositories": .repository
         case "steps": .step
         case "steps.caches": .cache
+        case "steps.secrets": .stepSecret
         case "services": .service
         case "checks": .check
         case "checks.expect": .expect

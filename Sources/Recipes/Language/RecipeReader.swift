@@ -15,7 +15,8 @@ struct RecipeReader {
     func recipes(_ text: String) throws -> [Recipe] {
         let source = RecipeSource(file: file, text: text)
         let files = RecipeFiles(source)
-        let decoder = RecipeDecoder(files)
+        let managers = ManagerCatalog(folder: folder, home: options.home)
+        let decoder = RecipeDecoder(files, managers: managers)
         var root = compose(try source.root(), decoder)
         let sets = options.sets.compactMap { set in
             Self.collecting(decoder) { try Override(set) }
@@ -42,7 +43,7 @@ struct RecipeReader {
             for variable in variables { values[variable.name] = variable.initial }
             values.merge(given) { $1 }
             values.merge(cell?.values ?? [:]) { $1 }
-            let inside = RecipeDecoder(files)
+            let inside = RecipeDecoder(files, managers: managers)
             let condition = Condition(decoder: inside, variables: declared, values: values, architecture: options.architecture)
             var recipe = read(named(root, cell, matrix), condition)
             (recipe.cell, recipe.variables) = (cell?.values ?? [:], values)
@@ -175,7 +176,7 @@ struct RecipeReader {
         ScriptVariables(condition: condition).give(to: &recipe)
         if substitution.outcome.hasLeftOut {
             // What is not in force here is read too: a mistake in it is one on every host.
-            let apart = RecipeDecoder(decoder.files)
+            let apart = RecipeDecoder(decoder.files, managers: decoder.managers)
             apart.isApart = true
             let all = Condition(decoder: apart, variables: condition.variables, values: condition.values, architecture: condition.architecture)
             _ = apart.recipe(Substitution(condition: all, keepsAll: true).applied(root))

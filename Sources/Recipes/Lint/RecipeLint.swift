@@ -47,10 +47,12 @@ public struct RecipeLint {
     }
 
     private mutating func look(at recipe: Recipe) {
-        let hasLock = FileManager.default.fileExists(atPath: recipe.folder + "/terrine.lock")
+        let hasLock = FileManager.default.fileExists(atPath: TerrineLock.path(for: recipe))
         if !hasLock {
-            unpinned(.unpinnedApt, recipe, "packages.apt", recipe.packages.apt.filter { !$0.contains("=") }, fix: "name=version, or a lock file")
-            let pip = recipe.packages.pip?.packages.filter { !$0.contains("==") && !$0.contains(" @ ") } ?? []
+            unpinned(
+                .unpinnedApt, recipe, "packages.apt", (recipe.packages["apt"]?.packages ?? []).filter { !$0.contains("=") }, fix: "name=version, or a lock file"
+            )
+            let pip = recipe.packages["pip"]?.packages.filter { !$0.contains("==") && !$0.contains(" @ ") } ?? []
             let path = recipe.locations["packages.pip.packages"] == nil ? "packages.pip" : "packages.pip.packages"
             unpinned(.unpinnedPip, recipe, path, pip, fix: "name==version, or a lock file")
             requirements(recipe)
@@ -76,7 +78,7 @@ public struct RecipeLint {
     }
 
     private mutating func requirements(_ recipe: Recipe) {
-        for file in recipe.packages.pip?.requirements ?? [] {
+        for file in recipe.packages["pip"]?.values("requirements") ?? [] {
             guard let bytes = FileManager.default.contents(atPath: HostPath.join(recipe.folder, file)) else { continue }
             let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map { String($0).trimmed }
             let open = lines.filter { !$0.isEmpty && !$0.hasPrefix("#") && !$0.hasPrefix("-") && !$0.contains("==") && !$0.contains(" @ ") }

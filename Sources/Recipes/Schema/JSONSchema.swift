@@ -33,6 +33,8 @@ public enum JSONSchema {
         // A manager's mapping may have a condition, as entries of its lists may.
         if path.hasPrefix("packages."), properties["when"] == nil { properties["when"] = .object(["$ref": .text("#/$defs/when")]) }
         var out: [String: JSONValue] = ["type": .text("object"), "additionalProperties": .bool(false), "properties": .object(properties)]
+        // A manager can be a file of the user's own.
+        if path == "packages" { out["additionalProperties"] = .object([:]) }
         let required = schema.keys.filter(\.isRequired).map { JSONValue.text($0.name) }
         if !required.isEmpty { out["required"] = .list(required) }
         return out

@@ -14,7 +14,7 @@ indirect enum ValueShape: Sendable {
     case package
 
     private static let size = #"[0-9]+(\.[0-9]+)?(KiB|MiB|GiB|TiB)"#
-    private static let duration = "([0-9]{1,9}(h|m|s|ms))+"
+    private static let duration = "([0-9]{1,9}(d|h|m|s|ms))+"
     private static let machinePath = "/.+"
     private static func oneOrMore(_ shape: ValueShape) -> ValueShape { .either([shape, .list(shape)]) }
     private static let text = ValueShape.scalar(pattern: nil)
@@ -28,12 +28,12 @@ indirect enum ValueShape: Sendable {
         case "matrix": .names(.list(.any))
         case "resources": .mapping(.resources)
         case "packages": .mapping(.packages)
-        case "packages.apt": .list(.package)
-        case "packages.pip": .either([.list(.package), .mapping(.pip)])
+        case let path where path.hasPrefix("packages.") && path.split(separator: ".").count == 2: manager(String(path.dropFirst("packages.".count)))
         case "files": .list(.mapping(.file))
         case "workspace": .mapping(.workspace)
         case "repositories": .list(.mapping(.repository))
         case "steps": .list(.mapping(.step))
+        case "steps.secrets": .list(.either([text, .mapping(.stepSecret)]))
         case "steps.caches": .list(.either([text, .mapping(.cache)]))
         case "services": .list(.mapping(.service))
         case "checks": .list(.mapping(.check))
@@ -45,6 +45,13 @@ indirect enum ValueShape: Sendable {
         case "variables.type": .scalar(pattern: Variable.Kind.allCases.map(\.rawValue).joined(separator: "|"))
         default: nil
         }
+    }
+
+    private static func manager(_ name: String) -> ValueShape? {
+        // Those that are built in can be read; a test does.
+        guard let manager = try? ManagerCatalog(folder: "").find(name) else { return nil }
+        let mapping = ValueShape.mapping(RecipeDecoder.schema(of: manager))
+        return manager.items == nil ? mapping : .either([.list(.package), mapping])
     }
 
     init(of key: RecipeSchema.Key, at path: String) {

@@ -21,8 +21,18 @@ struct Build: ParsableCommand {
     @Flag(help: "Run every step, whatever is cached.")
     var noCache = false
 
-    @Flag(help: "Look up again what packages the base is made from.")
-    var update = false
+    @OptionGroup var lock: LockOptions
+
+    @Flag(help: "Reach no network: packages and repositories come from the caches, or the build fails.")
+    var offline = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Where a secret of the recipe is: a variable or a file of this host; else the variable of its name.", valueName: "name=env:var|file:path"))
+    var secret: [String] = []
+
+    @Flag(help: "Rewrite the image into one layer at the end, the same bytes on any host: the form to ship.")
+    var flatten = false
 
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: ProgressStyle?
@@ -36,19 +46,19 @@ struct Build: ParsableCommand {
 
     func run() throws {
         let images = try global.images()
-        let recipes = try recipe.load()
-        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, update] options in
-            (options.reference, options.ignoresCache, options.updatesBase) = (tag, noCache, update)
+        let recipes = try recipe.load(global)
+        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, offline, flatten] options in
+            (options.reference, options.ignoresCache, options.isOffline, options.flattens) = (tag, noCache, offline, flatten)
         }
         if !recipe.areMany(recipes), let only = recipes.first {
             let reporter = RecipeBuild.reporter(progress, global, showsCached: true)
-            let result = BuiltImage(try RecipeBuild.run(only, images: images, global: global, reporter: reporter, configure))
+            let result = BuiltImage(try RecipeBuild.run(only, images: images, global: global, reporter: reporter, lock: lock, secrets: secret, configure))
             return try global.print(result) { result.line }
         }
         if tag != nil, recipes.count > 1 {
             throw ValidationError("--tag names one image, and these are \(recipes.count): \(recipes.map(\.name).joined(separator: ", "))")
         }
-        let results = try RecipeBuild.runAll(recipes, images: images, global: global, style: progress, jobs: jobs, configure)
+        let results = try RecipeBuild.runAll(recipes, images: images, global: global, style: progress, jobs: jobs, lock: lock, secrets: secret, configure)
         try global.print(["images": results]) { results.map(\.line).joined(separator: "\n") }
         let failed = results.filter { $0.error != nil }
         if failed.isEmpty { return }
@@ -95,7 +105,7 @@ struct BuiltImage: Encodable {
 enum RecipeBuild {
     /// Builds several side by side; one that fails does not stop the others.
     static func runAll(
-        _ recipes: [Recipe], images: ImageStore, global: GlobalOptions, style: Build.ProgressStyle?, jobs: Int?,
+        _ recipes: [Recipe], images: ImageStore, global: GlobalOptions, style: Build.ProgressStyle?, jobs: Int?, lock: LockOptions, secrets: [String],
         _ configure: @escaping @Sendable (inout PlanRunner.Options) -> Void
     ) throws -> [BuiltImage] {
         let (cancellation, interruption) = interruptible()
@@ -108,8 +118,12 @@ enum RecipeBuild {
             defer { reporter.finish() }
             var options = PlanRunner.Options()
             configure(&options)
+            let recipe = recipes[index]
+            options.secrets = try BuildSecrets(for: recipe, sources: secrets, among: recipes)
+            let plan = try lock.plan(recipe, global, among: recipes)
+            try lock.configure(&options, recipe, plan, global)
             let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
-            return try runner.run(Plan.make(recipes[index]), options: options)
+            return try runner.run(plan, options: options)
         }
         let results = queue.run(width: jobs ?? ProcessInfo.processInfo.activeProcessorCount)
         return zip(recipes, results).map { recipe, result in
@@ -132,8 +146,8 @@ enum RecipeBuild {
     }
 
     static func run(
-        _ recipe: Recipe, images: ImageStore, global: GlobalOptions, reporter: (any BuildReporter)? = nil,
-        _ configure: (inout PlanRunner.Options) -> Void = { _ in }
+        _ recipe: Recipe, images: ImageStore, global: GlobalOptions, reporter: (any BuildReporter)? = nil, lock: LockOptions = .default,
+        secrets: [String] = [], _ configure: (inout PlanRunner.Options) -> Void = { _ in }
     ) throws -> BuildResult {
         let reporter = reporter ?? Self.reporter(nil, global, showsCached: false)
         let (cancellation, interruption) = interruptible()
@@ -142,8 +156,12 @@ enum RecipeBuild {
         let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
         var options = PlanRunner.Options()
         configure(&options)
+        // Before anything is asked, built or written.
+        options.secrets = try BuildSecrets(for: recipe, sources: secrets)
+        let plan = try lock.plan(recipe, global)
+        try lock.configure(&options, recipe, plan, global)
         defer { reporter.finish() }
-        return try runner.run(Plan.make(recipe), options: options)
+        return try runner.run(plan, options: options)
     }
 
     /// - Parameters:

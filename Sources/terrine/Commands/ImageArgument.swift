@@ -12,6 +12,6 @@ enum ImageArgument {
 
     static func resolve(_ text: String, _ global: GlobalOptions, _ images: ImageStore) throws -> Image {
         guard isRecipe(text) else { return try images.resolve(text) }
-        return try RecipeBuild.run(Recipe.load(text), images: images, global: global).image
+        return try RecipeBuild.run(Recipe.load(text, home: global.homeFolder), images: images, global: global).image
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Images
 import Machines
+import Trees
 
 struct ImageList: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "images", abstract: "List the images.")
@@ -47,8 +48,14 @@ struct History: ParsableCommand {
         let history = try images.history(images.resolve(image))
         try global.print(Result(history: history)) {
             TextTable.render(
-                ["DIGEST", "STEP", "CHUNKS", "ADDED", "CREATED"],
-                history.map { [String($0.digest.dropFirst(7).prefix(12)), $0.step ?? "-", String($0.chunks), bytesText($0.addedBytes), $0.created] })
+                ["DIGEST", "STEP", "KEY", "CHUNKS", "ADDED", "TOOK", "CREATED", "COMMIT", "BUILDER"],
+                history.map { one in
+                    [
+                        String(one.digest.dropFirst(7).prefix(12)), one.step ?? "-", one.cacheKey.map { String($0.prefix(12)) } ?? "-", String(one.chunks),
+                        bytesText(one.addedBytes), one.milliseconds.map { String(format: "%.1f s", Double($0) / 1000) } ?? "-", one.created,
+                        one.commit.map { String($0.prefix(12)) } ?? "-", one.builder ?? "-",
+                    ]
+                })
         }
     }
 }
@@ -70,7 +77,10 @@ struct Inspect: ParsableCommand {
             let summary = try machine.summary()
             try global.print(summary) { String(decoding: try encoder.encode(summary), as: UTF8.self) }
         } else {
-            let inspection = try machines.images.inspect(machines.images.resolve(subject))
+            let image = try machines.images.resolve(subject)
+            var inspection = try machines.images.inspect(image)
+            // A disk that holds no files that can be read has no such digest.
+            if inspection.treeDigest == nil { inspection.treeDigest = try? machines.images.treeDigest(of: image).description }
             try global.print(inspection) { String(decoding: try encoder.encode(inspection), as: UTF8.self) }
         }
     }

@@ -35,7 +35,7 @@ struct LintCommand: ParsableCommand {
             let rules = LintRule.allCases.map { Rule(name: $0.rawValue, summary: $0.summary) }
             return try global.print(["rules": rules]) { TextTable.render(["RULE", "WHAT"], rules.map { [$0.name, $0.summary] }) }
         }
-        let recipes = try recipe.load()
+        let recipes = try recipe.load(global)
         let files = recipes.map(\.file).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         var findings: [LintFinding] = []
         for file in files {

@@ -10,12 +10,17 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
     @OptionGroup var recipe: RecipeOptions
 
+    @Option(help: ArgumentHelp("Tell which package layers such a build would resolve anew: those older than this, such as 7d.", valueName: "duration"))
+    var refreshOlder: Age?
+
     private struct Result: Encodable {
         struct Step: Encodable {
             var name: String
             var key: String?
             var cached: Bool
             var reason: String?
+            /// RFC 3339: when a package layer that no lock is for was resolved to exact versions.
+            var resolved: String?
         }
         /// One of several.
         var image: String?
@@ -26,15 +31,20 @@ struct PlanCommand: ParsableCommand {
     }
 
     func run() throws {
-        let recipes = try recipe.load()
+        let recipes = try recipe.load(global)
         let images = try ImageStore(home: global.homeFolder)
         let isMany = recipe.areMany(recipes)
         var results: [Result] = []
         var texts: [String] = []
         for one in recipes {
-            let status = try PlanStatus(Plan.make(one), images: images)
-            let steps = status.steps.map { Result.Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason) }
-            var rows = steps.map { [$0.name, $0.key.map { String($0.prefix(12)) } ?? "-", $0.cached ? "cached" : $0.reason ?? ""] }
+            let status = try PlanStatus(LockOptions.default.plan(one, global), images: images, refreshesOlder: refreshOlder?.duration)
+            let steps = status.steps.map {
+                Result.Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason, resolved: $0.resolved?.formatted(.iso8601))
+            }
+            var rows = status.steps.map { step in
+                let age = step.resolved.map { ", resolved \(Age.text(since: $0)) ago" } ?? ""
+                return [step.name, step.key.map { String($0.prefix(12)) } ?? "-", step.isCached ? "cached" + age : step.reason ?? ""]
+            }
             if let built = status.baseBuilt, !rows.isEmpty { rows[0][2] += ", packages of \(built.formatted(.iso8601.year().month().day()))" }
             texts.append((isMany ? "\(one.name):\n" : "") + TextTable.render(["STEP", "KEY", "STATE"], rows))
             results.append(
