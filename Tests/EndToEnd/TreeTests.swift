@@ -1,4 +1,5 @@
 import Foundation
+import Linux
 import Testing
 
 @Suite("Files of images", .serialized, .enabled(if: MachineNeeds.met))
