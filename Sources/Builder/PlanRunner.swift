@@ -41,8 +41,10 @@ public struct PlanRunner: Sendable {
         var built: [BuildResult.Step] = []
         let base = try baseImage(plan, options, &built)
         var image = base
+        var parents: [[Digest]] = []
         for index in plan.steps.indices.dropFirst() {
             try cancellation.check()
+            parents.append(image.layers)
             image = try layer(index, of: plan, over: image, base: base, options, &built)
         }
         // Every step went well: no failure of an earlier build is of interest any more.
@@ -50,6 +52,8 @@ public struct PlanRunner: Sendable {
         try check(image, plan, reference)
         try tag(reference, image)
         try images.recordBuild(plan.recordName, image)
+        let keys = zip(plan.steps.dropFirst(), zip(built.dropFirst(), parents)).map { (id: $0.id, key: $1.0.key, parentLayers: $1.1) }
+        try BuildRecord(plan, reference: reference, images: images).note(image, base: base, steps: keys)
         return BuildResult(image: image, reference: reference, steps: built, duration: ContinuousClock.now - start)
     }
 
