@@ -23,7 +23,7 @@ struct Terrine: ParsableCommand {
             CommandGroup(
                 name: "Images",
                 subcommands: [
-                    ImageList.self, History.self, Inspect.self, Tag.self, RemoveImage.self, CollectGarbage.self, Verify.self, DiskUse.self,
+                    ImageList.self, History.self, Inspect.self, Sbom.self, Tag.self, RemoveImage.self, CollectGarbage.self, Verify.self, DiskUse.self,
                 ]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, CompletionCommand.self, VersionCommand.self]),
         ])

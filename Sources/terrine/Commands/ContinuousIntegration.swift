@@ -4,12 +4,14 @@ import Foundation
 import Images
 import Recipes
 import Reports
+import Trees
 
 struct ContinuousIntegration: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ci", abstract: "Build and check in a CI job, and write the reports that its service shows.",
         discussion:
-            "The image is named NAME:branch-BRANCH and NAME:commit-COMMIT when its checks pass. With GITHUB_STEP_SUMMARY set, the summary is added to that file too. Steps of other branches are taken from the cache "
+            "The image is named NAME:branch-BRANCH and NAME:commit-COMMIT when its checks pass. What it is compared with is the image that the branch had before, or "
+            + "else that of --from-branch. With GITHUB_STEP_SUMMARY set, the summary is added to that file too. Steps of other branches are taken from the cache "
             + "by their keys, as in every build.")
 
     @OptionGroup var global: GlobalOptions
@@ -21,8 +23,17 @@ struct ContinuousIntegration: ParsableCommand {
     @Option(help: ArgumentHelp("Write a summary page in Markdown.", valueName: "file"))
     var summary: String?
 
+    @Option(help: ArgumentHelp("Write the image's bill of materials.", valueName: "file"))
+    var sbom: String?
+
+    @Option(help: "The bill's format: spdx or cyclonedx.")
+    var sbomFormat = BillFormat.spdx
+
     @Option(help: ArgumentHelp("The branch; else what the service's variables or the repository say.", valueName: "branch"))
     var branch: String?
+
+    @Option(help: ArgumentHelp("The branch to compare with while this one has no image of its own, such as main.", valueName: "branch"))
+    var fromBranch: String?
 
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: Build.ProgressStyle?
@@ -38,8 +49,8 @@ struct ContinuousIntegration: ParsableCommand {
         var outcomes: [(report: CIReport, error: (any Error)?)] = []
         for one in recipes {
             let revision = try Revision.find(branch: branch, environment: ProcessInfo.processInfo.environment, folder: one.folder)
-            let job = CIJob(images: images, global: global, recipe: one, revision: revision, progress: progress)
-            outcomes.append(try job.run())
+            let job = CIJob(images: images, global: global, recipe: one, revision: revision, fromBranch: fromBranch, progress: progress)
+            outcomes.append(try job.run { try writeBill($0, images, of: one, isOneOfMany: recipe.areMany(recipes)) })
         }
         try write(outcomes.map(\.report))
         let results = outcomes.map { CIResult($0.report, error: $0.error.map { ErrorReport.parts(of: $0) }) }
@@ -51,6 +62,15 @@ struct ContinuousIntegration: ParsableCommand {
             for (name, error) in errors { FileHandle.standardError.write(Data(ErrorReport.text(of: error, image: recipes.count > 1 ? name : nil).utf8)) }
         }
         throw ExitCode(ErrorReport.exitCode(of: first.1))
+    }
+
+    /// Of several images each has a file of its own, with its name in front.
+    private func writeBill(_ image: Image, _ images: ImageStore, of recipe: Recipe, isOneOfMany: Bool) throws -> String? {
+        guard let sbom else { return nil }
+        let url = URL(fileURLWithPath: sbom)
+        let path = isOneOfMany ? url.deletingLastPathComponent().path + "/\(recipe.name)-\(url.lastPathComponent)" : sbom
+        try ReportFile.write(sbomFormat.document(of: image, called: recipe.name, PackageInventory(image.tree(in: images))), to: path)
+        return path
     }
 
     private func write(_ reports: [CIReport]) throws {
@@ -94,6 +114,11 @@ struct CIResult: Encodable {
         var problem: String?
         var milliseconds: Int
     }
+    struct Difference: Encodable {
+        var since: String
+        var packages: [PackageDifference.Entry]
+        var files: [CIReport.FileChange]
+    }
     var recipe: String
     var branch: String
     var commit: String?
@@ -103,16 +128,19 @@ struct CIResult: Encodable {
     var storedBytes: Int64?
     var steps: [Step]
     var checks: [Check]
+    var difference: Difference?
+    var sbom: String?
     var milliseconds: Int
     var error: ErrorReport.Parts?
 
     init(_ report: CIReport, error: ErrorReport.Parts?) {
         (recipe, branch, commit, passed) = (report.name, report.revision.branch, report.revision.commit, report.isGood)
-        (images, digest, storedBytes, milliseconds) = (report.images, report.digest, report.storedBytes, report.milliseconds)
+        (images, digest, storedBytes, sbom, milliseconds) = (report.images, report.digest, report.storedBytes, report.bill, report.milliseconds)
         steps = report.steps.map {
             Step(name: $0.name, outcome: $0.outcome.rawValue, reason: $0.reason, milliseconds: $0.milliseconds, changedBytes: $0.changedBytes)
         }
         checks = report.checks.map { Check(name: $0.name, outcome: $0.outcome.rawValue, problem: $0.problem, milliseconds: $0.milliseconds) }
+        difference = report.difference.map { Difference(since: $0.since, packages: $0.packages, files: $0.files) }
         self.error = error
     }
 
