@@ -120,6 +120,20 @@ public struct BaseBuilder: Sendable {
         return .init(asked: key, packages: packages, indices: record.indices)
     }
 
+    /// What the base is known by, also when its image is not in the store any more; nil when it was never made.
+    func identity(of plan: Plan) throws -> String? {
+        switch plan.recipe.base {
+        case .named(let name):
+            guard let definition = try definition(name, plan) else { return try local(name).digest.description }
+            return try record(Self.key(of: definition), plan)?.cacheKey
+        case .tar: return Self.key(ofArchive: plan)
+        case .image(let reference): return try images.resolve(reference).digest.description
+        case .oci, .ociLayout:
+            if case .ready(let image, _) = try state(of: plan) { return image.digest.description }
+            return nil
+        }
+    }
+
     // MARK: Building
 
     private func build(_ plan: Plan, _ line: (String) -> Void) throws -> Image {

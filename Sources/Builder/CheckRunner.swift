@@ -49,7 +49,7 @@ public struct CheckRunner: Sendable {
         return failures
     }
 
-    private static func key(_ image: Image, _ recipe: Recipe) -> String {
+    static func key(_ image: Image, _ recipe: Recipe) -> String {
         let checks = recipe.checks.map { check in
             let env = check.env.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             let parts = [check.name, check.run, String(check.exit), check.outputContains.joined(separator: "\u{1}"), check.user ?? recipe.user]
@@ -74,7 +74,7 @@ public struct CheckRunner: Sendable {
         }
         try cancellation.check()
         let problem = problem(check, exit, reader.text)
-        reporter.report(.checkFinished(name: check.name, passed: problem == nil, milliseconds: (ContinuousClock.now - start).milliseconds))
+        reporter.report(.checkFinished(name: check.name, problem: problem, milliseconds: (ContinuousClock.now - start).milliseconds))
         return problem.map { Failure(name: check.name, message: "the check `\(check.name)` \($0)", cause: reader.lastLines.suffix(20).joined(separator: "\n")) }
     }
 

@@ -53,10 +53,12 @@ public struct PlanRunner: Sendable {
         var built: [BuildResult.Step] = []
         let base = try baseImage(plan, options, &built)
         var image = base
+        var parents: [[Digest]] = []
         var lock = TerrineLock.Entry()
         lock.base = try BaseBuilder(images: images).resolution(of: plan)
         for index in plan.steps.indices.dropFirst() {
             try cancellation.check()
+            parents.append(image.layers)
             if plan.steps[index].kind == .workspace, let write = options.writeLock, try write(lock) { plan = try plan.withNewLockFile() }
             let work = plan.steps[index].packages
             let isOpen = work?.resolve != nil && work?.locked == nil
@@ -72,6 +74,8 @@ public struct PlanRunner: Sendable {
         image = try options.flattens ? Flattener(images: images).flatten(image) : images.recordingTreeDigest(of: image)
         try tag(reference, image)
         try images.recordBuild(plan.recordName, image)
+        let keys = zip(plan.steps.dropFirst(), zip(built.dropFirst(), parents)).map { (id: $0.id, key: $1.0.key, parentLayers: $1.1) }
+        try BuildRecord(plan, reference: reference, flattens: options.flattens, images: images).note(image, base: base, steps: keys)
         return BuildResult(image: image, reference: reference, steps: built, duration: ContinuousClock.now - start)
     }
 

@@ -6,11 +6,14 @@ extension ImageStore {
 
     /// The image with its tree digest in its config: itself, one that was made of it before, or a new one.
     ///
-    /// - Throws: ``TreeError`` for a disk that is no ext4 file system in order.
+    /// A disk with something else than an ext4 file system has no files that could be read, and its image stays as it is.
+    /// - Throws: ``TreeError`` for an ext4 file system that is not in order.
     public func recordingTreeDigest(of image: Image) throws -> Image {
         if image.treeDigest != nil { return image }
         if let known = try cached(key(image)), known.layers == image.layers { return known }
-        let labelled = try labelled(image, treeDigest: TreeDigest.of(image.tree(in: self).canonical()))
+        let tree: FileTree
+        do { tree = try image.tree(in: self) } catch let error as TreeError where error.code == "notExt4" { return image }
+        let labelled = try labelled(image, treeDigest: TreeDigest.of(tree.canonical()))
         try cache(key(image), image: labelled, recipe: "", step: "tree digest", record: [:])
         return labelled
     }

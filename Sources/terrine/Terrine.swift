@@ -10,7 +10,9 @@ struct Terrine: ParsableCommand {
             + "124 when it was killed at its timeout, 125 when terrine failed, 126 when the file is no program, 127 when there is none.",
         version: Version.text,
         groupedSubcommands: [
-            CommandGroup(name: "Images from recipes", subcommands: [PlanCommand.self, Build.self, FormatCommand.self, LintCommand.self, SchemaCommand.self]),
+            CommandGroup(
+                name: "Images from recipes",
+                subcommands: [PlanCommand.self, Build.self, ContinuousIntegration.self, FormatCommand.self, LintCommand.self, SchemaCommand.self]),
             CommandGroup(
                 name: "Machines",
                 subcommands: [
@@ -21,7 +23,8 @@ struct Terrine: ParsableCommand {
             CommandGroup(
                 name: "Images",
                 subcommands: [
-                    ImageList.self, History.self, Inspect.self, Diff.self, Explain.self, Flatten.self, Tag.self, RemoveImage.self, CollectGarbage.self,
+                    ImageList.self, History.self, Inspect.self, Diff.self, Explain.self, Flatten.self, Sbom.self, Tag.self, RemoveImage.self,
+                    CollectGarbage.self,
                     Verify.self, DiskUse.self,
                 ]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, CompletionCommand.self, VersionCommand.self]),
@@ -49,7 +52,7 @@ struct Terrine: ParsableCommand {
     }
 
     /// Commands that need keepers soon.
-    private static let startMachines: Set = ["build", "run", "start", "resume", "fork", "restore", "rollback", "promote"]
+    private static let startMachines: Set = ["build", "ci", "run", "start", "resume", "fork", "restore", "rollback", "promote"]
 
     /// Processes that live beside the command line, started by it.
     private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = [

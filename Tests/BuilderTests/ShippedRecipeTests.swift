@@ -62,7 +62,7 @@ struct ShippedRecipeTests {
         let events: [BuildEvent] = [
             .planned(recipe: "app", steps: ["base", "compile"]), .cached(step: 0), .started(step: 1, reason: "input a.c changed"),
             .output(step: 1, line: "cc a.c"), .finished(step: 1, milliseconds: 1234, bytes: 5 << 20), .checkStarted(name: "tests"),
-            .checkFinished(name: "tests", passed: true, milliseconds: 7),
+            .checkFinished(name: "tests", problem: nil, milliseconds: 7),
         ]
         let reporters: [any BuildReporter] = [PlainProgress { plain.add($0) }, JSONProgress { json.add($0) }]
         for event in events {

@@ -24,7 +24,7 @@ struct TreeTests {
           - name: first
             run: "mkdir -p /opt/many; for i in $(seq 200); do echo $i > /opt/many/$i; done; ln /opt/many/1 /opt/one; ln -s many /opt/link; mkfifo /opt/fifo"
             inputs: []
-          - { name: second, run: "echo changed > /opt/many/7; chmod 4755 /opt/many/8; dd if=/dev/zero of=/opt/zeroes bs=1M count=3; date > /var/log/now", inputs: [] }
+          - { name: second, run: "echo changed > /opt/many/7; chmod 4755 /opt/many/8; dd if=/dev/zero of=/opt/zeroes bs=1M count=3; mkdir -p /var/log; date > /var/log/now", inputs: [] }
 
         """
 

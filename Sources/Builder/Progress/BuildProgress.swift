@@ -14,7 +14,8 @@ public enum BuildEvent: Sendable, Equatable {
     case failed(step: Int, milliseconds: Int)
     case checkStarted(name: String)
     case checkOutput(name: String, line: String)
-    case checkFinished(name: String, passed: Bool, milliseconds: Int)
+    /// `problem`: what is wrong, such as `ended with 3, not 0`; nil when it passed.
+    case checkFinished(name: String, problem: String?, milliseconds: Int)
     case note(String)
 }
 

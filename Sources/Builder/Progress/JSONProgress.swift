@@ -79,9 +79,9 @@ public final class JSONProgress: BuildReporter {
         case .checkOutput(let name, let text):
             line = Line("checkOutput")
             (line.check, line.line) = (name, text)
-        case .checkFinished(let name, let passed, let time):
+        case .checkFinished(let name, let problem, let time):
             line = Line("checkFinished")
-            (line.check, line.passed, line.milliseconds) = (name, passed, time)
+            (line.check, line.passed, line.milliseconds) = (name, problem == nil, time)
         case .note(let text):
             line = Line("note")
             line.message = text

@@ -43,7 +43,7 @@ public final class PlainProgress: BuildReporter {
         case .failed(let step, let time): return "\(title(step)): failed after \(Shown.time(time))"
         case .checkStarted(let name): return "\(Shown.check(name)): running"
         case .checkOutput(let name, let line): return showsOutput ? "[\(name)] \(line)" : nil
-        case .checkFinished(let name, let passed, let time): return "\(Shown.check(name)): \(passed ? "passed" : "failed") in \(Shown.time(time))"
+        case .checkFinished(let name, let problem, let time): return "\(Shown.check(name)): \(problem == nil ? "passed" : "failed") in \(Shown.time(time))"
         case .note(let text): return text
         }
     }

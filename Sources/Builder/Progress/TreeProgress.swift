@@ -107,9 +107,9 @@ struct BuildTree: Sendable {
         case .checkStarted(let name):
             output = []
             rows.append(Row(name: Shown.check(name), status: .running, start: now))
-        case .checkFinished(_, let passed, let time):
-            if passed { output = [] }
-            change(rows.count - 1) { $0.status = passed ? .done(milliseconds: time, bytes: nil) : .failed(milliseconds: time) }
+        case .checkFinished(_, let problem, let time):
+            if problem == nil { output = [] }
+            change(rows.count - 1) { $0.status = problem == nil ? .done(milliseconds: time, bytes: nil) : .failed(milliseconds: time) }
         case .note(let text): notes.append(text)
         }
     }

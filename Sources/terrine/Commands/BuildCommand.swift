@@ -34,6 +34,9 @@ struct Build: ParsableCommand {
     @Flag(help: "Rewrite the image into one layer at the end, the same bytes on any host: the form to ship.")
     var flatten = false
 
+    @Flag(help: "Do nothing when neither the recipe nor its inputs nor its base changed since the image of this name was built.")
+    var ifChanged = false
+
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: ProgressStyle?
 
@@ -42,7 +45,12 @@ struct Build: ParsableCommand {
 
     enum ProgressStyle: String, ExpressibleByArgument, CaseIterable { case tree, plain, json, none }
 
-    func validate() throws { if let jobs, jobs < 1 { throw ValidationError("--jobs is \(jobs): at least one image is built at a time") } }
+    func validate() throws {
+        if let jobs, jobs < 1 { throw ValidationError("--jobs is \(jobs): at least one image is built at a time") }
+        if ifChanged, noCache || !lock.update.isEmpty {
+            throw ValidationError("--if-changed is for builds that may have nothing to do; --no-cache and --update always have")
+        }
+    }
 
     func run() throws {
         let images = try global.images()
@@ -50,20 +58,42 @@ struct Build: ParsableCommand {
         let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, offline, flatten] options in
             (options.reference, options.ignoresCache, options.isOffline, options.flattens) = (tag, noCache, offline, flatten)
         }
+        let looks = try ifChanged ? recipes.map { try look($0, images) } : recipes.map { _ in (unchanged: nil, reason: nil) }
         if !recipe.areMany(recipes), let only = recipes.first {
+            if let unchanged = looks[0].unchanged { return try global.print(unchanged) { unchanged.line } }
             let reporter = RecipeBuild.reporter(progress, global, showsCached: true)
-            let result = BuiltImage(try RecipeBuild.run(only, images: images, global: global, reporter: reporter, lock: lock, secrets: secret, configure))
+            var result = BuiltImage(try RecipeBuild.run(only, images: images, global: global, reporter: reporter, lock: lock, secrets: secret, configure))
+            if ifChanged { (result.unchanged, result.reason) = (false, looks[0].reason) }
             return try global.print(result) { result.line }
         }
         if tag != nil, recipes.count > 1 {
             throw ValidationError("--tag names one image, and these are \(recipes.count): \(recipes.map(\.name).joined(separator: ", "))")
         }
-        let results = try RecipeBuild.runAll(recipes, images: images, global: global, style: progress, jobs: jobs, lock: lock, secrets: secret, configure)
+        let changed = recipes.indices.filter { looks[$0].unchanged == nil }
+        let built = try RecipeBuild.runAll(
+            changed.map { recipes[$0] }, images: images, global: global, style: progress, jobs: jobs, lock: lock, secrets: secret, configure)
+        var results = looks.compactMap(\.unchanged)
+        for (index, result) in zip(changed, built) {
+            var result = result
+            if ifChanged { (result.unchanged, result.reason) = (false, looks[index].reason) }
+            results.insert(result, at: index)
+        }
         try global.print(["images": results]) { results.map(\.line).joined(separator: "\n") }
         let failed = results.filter { $0.error != nil }
         if failed.isEmpty { return }
         global.note("\(failed.count) of \(results.count) images could not be built: \(failed.map(\.image).joined(separator: ", "))")
         throw ExitCode(failed.contains { $0.error?.code == "cancelled" } ? 130 : 1)
+    }
+
+    /// The image that is there if nothing changed, or why it is not what a build would make.
+    private func look(_ recipe: Recipe, _ images: ImageStore) throws -> (unchanged: BuiltImage?, reason: String?) {
+        let record = try BuildRecord(lock.plan(recipe, global), reference: tag, flattens: flatten, images: images)
+        switch try record.change() {
+        case .none(let image): return (BuiltImage(unchanged: image, as: record.reference, of: recipe), nil)
+        case .some(let reason):
+            global.note("building \(record.reference): \(reason)")
+            return (nil, reason)
+        }
     }
 }
 
@@ -84,6 +114,15 @@ struct BuiltImage: Encodable {
     /// What makes it one of a matrix.
     var values: [String: String]?
     var error: ErrorReport.Parts?
+    /// With `--if-changed`.
+    var unchanged: Bool?
+    /// Why it was built, with `--if-changed`.
+    var reason: String?
+
+    init(unchanged image: Image, as reference: String, of recipe: Recipe) {
+        (self.image, digest, steps, milliseconds, unchanged) = (reference, image.digest.description, [], 0, true)
+        values = recipe.cell.isEmpty ? nil : recipe.cell
+    }
 
     init(_ result: BuildResult, values: [String: String]? = nil) {
         (image, digest, milliseconds, self.values) = (result.reference, result.image.digest.description, result.duration.milliseconds, values)
@@ -95,6 +134,7 @@ struct BuiltImage: Encodable {
     }
 
     var line: String {
+        if let digest, unchanged == true { return "\(image) \(digest) (unchanged)" }
         guard let digest, let steps, let milliseconds else { return "\(image) failed: \(error?.message ?? "")" }
         let cached = steps.filter(\.cached).count
         return "\(image) \(digest) (\(cached == steps.count ? "every step cached" : "\(cached) of \(steps.count) steps cached"), \(milliseconds) ms)"

@@ -1,0 +1,73 @@
+import Builder
+import Foundation
+import Images
+import Recipes
+import Reports
+import Trees
+
+/// One recipe of a CI job: built, checked, named and compared.
+struct CIJob {
+    let images: ImageStore
+    let global: GlobalOptions
+    let recipe: Recipe
+    let revision: Revision
+    let fromBranch: String?
+    let progress: Build.ProgressStyle?
+
+    /// What fails is no error here, but what the report tells.
+    ///
+    /// - Parameter finish: called with a good image, before it is compared; gives where its bill was written.
+    func run(_ finish: (Image) throws -> String?) throws -> (report: CIReport, error: (any Error)?) {
+        let reference = Revision.reference(recipe.name, branch: revision.branch)
+        // Before the build gives the name to what it makes.
+        let previous = try previous(reference)
+        let recorder = BuildRecorder(RecipeBuild.reporter(progress, global, showsCached: true))
+        var report = CIReport(name: recipe.name, revision: revision)
+        let start = ContinuousClock.now
+        var failed: (any Error)?
+        do {
+            let result = try RecipeBuild.run(recipe, images: images, global: global, reporter: recorder) { $0.reference = reference }
+            report.images = [result.reference]
+            if let name = revision.commitReference(recipe.name) {
+                try images.tag(name, result.image)
+                report.images.append(name)
+            }
+            report.digest = result.image.digest.description
+            report.storedBytes = try images.inspect(result.image).storedBytes
+            report.bill = try finish(result.image)
+            if let previous { report.difference = try difference(since: previous, result.image) }
+        } catch let error as BuildError where error.code == "cancelled" {
+            throw error
+        } catch {
+            failed = error
+            let parts = ErrorReport.parts(of: error)
+            report.failure = CIReport.Failure(message: parts.message, cause: parts.cause, fix: parts.fix)
+        }
+        report.milliseconds = (ContinuousClock.now - start).milliseconds
+        report.take(recorder, checks: recipe.checks.map(\.name))
+        return (report, failed)
+    }
+
+    private func previous(_ reference: String) throws -> (name: String, image: Image)? {
+        for name in [reference] + (fromBranch.map { [Revision.reference(recipe.name, branch: $0)] } ?? []) {
+            do { return (name, try images.resolve(name)) } catch let error as ImageError where error.code == "notFound" { continue }
+        }
+        return nil
+    }
+
+    private func difference(since previous: (name: String, image: Image), _ image: Image) throws -> CIReport.Difference {
+        if previous.image.layers == image.layers { return CIReport.Difference(since: previous.name, packages: [], files: []) }
+        let (old, new) = (try previous.image.tree(in: images), try image.tree(in: images))
+        return CIReport.Difference(
+            since: previous.name, packages: try PackageDifference(from: PackageInventory(old), to: PackageInventory(new)).entries,
+            files: try TreeDifference(from: old, to: new).entries.map { entry in
+                let change: CIReport.FileChange.Change =
+                    switch entry.change {
+                    case .added: .added
+                    case .removed: .removed
+                    case .changed: .changed
+                    }
+                return CIReport.FileChange(path: entry.path, change: change, oldBytes: entry.oldBytes, newBytes: entry.newBytes)
+            })
+    }
+}
