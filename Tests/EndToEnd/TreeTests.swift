@@ -53,7 +53,7 @@ struct TreeTests {
                 let run = try home.terrine("run", "--rm", "flat:1", "--", "sh", "-c", script, expect: 0)
                 #expect(run.output == "a\nchanged\n1\n4755\n2\n1700000000\n3145728\nhello\n")
                 // Larger disks grow from it as from any.
-                try home.terrine("run", "--rm", "--disk", "3GiB", "flat:1", "--", "sh", "-c", "test $(df -m / | awk 'END{print $2}') -gt 2500", expect: 0)
+                try home.terrine("run", "--rm", "--disk", "20GiB", "flat:1", "--", "sh", "-c", "test $(df -m / | awk 'END{print $2}') -gt 19000", expect: 0)
                 try home.terrine("verify", "flat:1", expect: 0)
                 seen.append(flat)
             }
@@ -151,7 +151,7 @@ struct TreeTests {
             #expect(told.files.first { $0.path == "opt/many/7" }?.what == ["content"])
             #expect(told.files.first { $0.path == "opt/many/200" }?.change == "removed")
             let page = try home.terrine("diff", "it:1", "it:2", expect: 0).lines
-            #expect(page[0].contains("12 removed") && page.contains { $0.contains("added   488 KiB") && $0.hasSuffix("/big") })
+            #expect(page[0].contains("12 removed") && page.contains { $0.contains("added") && $0.contains("488 KiB") && $0.hasSuffix("big") })
             #expect(page.contains { $0.contains("jq") && $0.contains("1.6-2") })
             #expect(try home.terrine("diff", "it:1", "it:1", expect: 0).output == "the files of both are the same\n")
             #expect(try home.terrine("diff", "it:1", "nothing:1").code == 1)

@@ -41,7 +41,7 @@ struct ContinuousIntegration: ParsableCommand {
     func run() throws {
         let images = try global.images()
         let recipes: [Recipe]
-        do { recipes = try recipe.load() } catch {
+        do { recipes = try recipe.load(global) } catch {
             // What is wrong with the recipe is in the reports too: a job's page shows nothing else.
             try tellUnreadable(error)
             throw error
