@@ -7,9 +7,9 @@ DESTDIR ?=
 # Where tests, demo and bench put their disks: big files do not belong into a /tmp that may be memory.
 SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 
-BUILD_PACKAGES := libsqlite3-dev libzstd-dev pkg-config
-RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
-TEST_PACKAGES := bash-completion busybox-static fio fish procps python3-jsonschema python3-yaml skopeo zsh
+BUILD_PACKAGES := libcurl4-openssl-dev libsqlite3-dev libzstd-dev pkg-config
+RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 libcurl4 mmdebstrap mount nftables runc util-linux zstd
+TEST_PACKAGES := bash-completion busybox-static docker-registry fio fish openssl procps python3-jsonschema python3-yaml skopeo zsh
 RECIPES_PACKAGES := jq
 BENCH_PACKAGES := fio libc-bin podman python3 qemu-system-common qemu-utils zstd
 RELEASE := swift build -c release --static-swift-stdlib --product terrine

@@ -15,6 +15,7 @@ let package = Package(
     targets: [
         // System libraries: module maps (and inline wrappers for what Swift cannot import), nothing else.
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
@@ -27,6 +28,10 @@ let package = Package(
             ], swiftSettings: strict),
         .target(
             name: "Images", dependencies: ["ChunkStore", "Linux", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
+        .target(
+            name: "Remotes",
+            dependencies: ["CCurl", "ChunkStore", "Images", "Linux", "Yams", .product(name: "Crypto", package: "swift-crypto")],
+            exclude: ["Remotes.md"], swiftSettings: strict),
         .target(name: "Disks", dependencies: ["ChunkStore", "Images", "Linux", "CLinux"], swiftSettings: strict),
         .target(name: "Trees", dependencies: ["ChunkStore", "Images", "Disks", "Linux"], swiftSettings: strict),
         .target(
@@ -38,20 +43,20 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
-                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
+                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Remotes", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: [.embedInCode("Definitions/debian-bookworm.yaml")], swiftSettings: strict),
         .executableTarget(
             name: "terrine",
             dependencies: [
-                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux",
+                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Remotes", "Linux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict,
             // At a fixed address: 98,000 relocations at every start of a position-independent program take longer than what it starts for.
             linkerSettings: [.unsafeFlags(["-Xclang-linker", "-no-pie"], .when(configuration: .release))]),
 
-        // What fuzz tests share.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        // What tests share: damaged inputs, a registry, and a proxy that spoils what passes.
+        .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: strict),
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: strict),
@@ -62,6 +67,10 @@ let package = Package(
         .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "BuilderTests", dependencies: ["Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
-        .testTarget(name: "EndToEnd", dependencies: ["Linux"], path: "Tests/EndToEnd", swiftSettings: strict),
+        .testTarget(
+            name: "RemotesTests",
+            dependencies: ["Remotes", "ChunkStore", "Images", "Linux", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .testTarget(name: "EndToEnd", dependencies: ["Linux", "TestSupport"], path: "Tests/EndToEnd", swiftSettings: strict),
     ]
 )

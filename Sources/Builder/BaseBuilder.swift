@@ -14,8 +14,8 @@ public struct BaseBuilder: Sendable {
     /// 2023-11-14: a constant, so that no image depends on the day of its build. Files of packages that are younger get this time.
     static let epoch = 1_700_000_000
 
-    private let images: ImageStore
-    private var home: String { images.home }
+    let images: ImageStore
+    var home: String { images.home }
 
     public init(images: ImageStore) { self.images = images }
 
@@ -69,7 +69,7 @@ public struct BaseBuilder: Sendable {
         return try withExtendedLifetime(lock) { try build(plan, line) }
     }
 
-    private func definition(_ name: String, _ plan: Plan) throws -> BaseDefinition? { try BaseDefinitions(folder: plan.recipe.folder).find(name) }
+    func definition(_ name: String, _ plan: Plan) throws -> BaseDefinition? { try BaseDefinitions(folder: plan.recipe.folder).find(name) }
 
     private func local(_ name: String) throws -> Image {
         do {
@@ -95,11 +95,11 @@ public struct BaseBuilder: Sendable {
         Digest.of(text: "base \(formatVersion) \(epoch) \(Plan.formatVersion) \(HostArchitecture.current) \(definition.canonical)").hex
     }
 
-    private static func key(ofArchive plan: Plan) -> String {
+    static func key(ofArchive plan: Plan) -> String {
         Digest.of(text: "tar \(formatVersion) \(epoch) \(HostArchitecture.current) \(plan.steps.first?.inputs.first?.digest ?? "")").hex
     }
 
-    private func record(_ key: String) throws -> BaseRecord? { try BaseRecord.load("\(home)/bases/\(key).json") }
+    func record(_ key: String) throws -> BaseRecord? { try BaseRecord.load("\(home)/bases/\(key).json") }
 
     // MARK: Building
 

@@ -3,6 +3,7 @@ import Foundation
 import Images
 import Linux
 import Recipes
+import Remotes
 
 /// Builds a plan: each step from the cache, or in a fresh machine started from the image before it.
 ///
@@ -14,6 +15,12 @@ public struct PlanRunner: Sendable {
         public var ignoresCache = false
         /// Looks up again what the base is made from.
         public var updatesBase = false
+        /// Where steps are looked for that are not cached here.
+        public var readsCaches: [StepCache] = []
+        /// Where to steps are sent, also those that were cached, and when a later one fails.
+        public var writesCaches: [StepCache] = []
+        /// This program's, for the provenance.
+        public var version = ""
         /// The name that the image gets; the recipe's, with the tag `latest`, if nil.
         public var reference: String?
 
@@ -38,30 +45,70 @@ public struct PlanRunner: Sendable {
         // A name that cannot be given is told before anything is built.
         let reference = try ImageReference.normal(options.reference ?? plan.recipe.name)
         reporter.report(.planned(recipe: plan.recipe.name, steps: plan.steps.map(\.name)))
-        var built: [BuildResult.Step] = []
-        let base = try baseImage(plan, options, &built)
-        var image = base
-        for index in plan.steps.indices.dropFirst() {
-            try cancellation.check()
-            image = try layer(index, of: plan, over: image, base: base, options, &built)
-        }
+        let (base, image, built) = try steps(of: plan, options)
         // Every step went well: no failure of an earlier build is of interest any more.
         try FailedSteps(images: images).clear(plan.recipe.folder, plan.recipe.name)
         try check(image, plan, reference)
         try tag(reference, image)
         try images.recordBuild(plan.recordName, image)
-        return BuildResult(image: image, reference: reference, steps: built, duration: ContinuousClock.now - start)
+        if !images.chunks.isReadOnly, try !images.hasProvenance(image) {
+            try images.attach(Provenance(plan, base: base, steps: built, version: options.version), to: image)
+        }
+        return BuildResult(
+            image: image, reference: reference, steps: built, duration: ContinuousClock.now - start,
+            fetchedBytes: options.readsCaches.reduce(0) { $0 + $1.fetchedBytes })
     }
 
     // MARK: Steps
 
-    private func baseImage(_ plan: Plan, _ options: Options, _ built: inout [BuildResult.Step]) throws -> Image {
+    /// Makes or finds all images; what they are is sent to the caches that are written, however this ends.
+    private func steps(of plan: Plan, _ options: Options) throws -> (base: Image, image: Image, built: [BuildResult.Step]) {
+        var made: [StepCache.Entry] = []
+        func send() {
+            for cache in options.writesCaches {
+                do {
+                    let sent = try cache.store(made)
+                    reporter.report(.note("sent \(sent) bytes of \(made.count) steps to \(cache.name)"))
+                } catch { cache.giveUp(error) }
+            }
+        }
+        defer { send() }
+        do { return try steps(of: plan, options, RemoteSteps(options.readsCaches, images: images, reporter: reporter), &made) } catch is RemoteSteps.Lost {
+            made = []
+            return try steps(of: plan, options, RemoteSteps([], images: images, reporter: reporter), &made)
+        }
+    }
+
+    private func steps(
+        of plan: Plan, _ options: Options, _ remote: RemoteSteps, _ made: inout [StepCache.Entry]
+    ) throws -> (base: Image, image: Image, built: [BuildResult.Step]) {
+        var built: [BuildResult.Step] = []
+        let base = try baseImage(plan, options, remote, &built)
+        let known = try BaseBuilder(images: images).entries(of: plan, base)
+        made = known
+        var image = base
+        for index in plan.steps.indices.dropFirst() {
+            try cancellation.check()
+            image = try layer(index, of: plan, over: image, base: base, options, remote, &built)
+            made.append(StepCache.Entry(step: built[index].key, image))
+        }
+        try remote.fetch()
+        // The record of a base that was found elsewhere has come with it.
+        if known.isEmpty { made = try BaseBuilder(images: images).entries(of: plan, base) + made }
+        return (base, image, built)
+    }
+
+    private func baseImage(_ plan: Plan, _ options: Options, _ remote: RemoteSteps, _ built: inout [BuildResult.Step]) throws -> Image {
         let start = ContinuousClock.now
         let builder = BaseBuilder(images: images)
-        if !options.updatesBase, case .ready(let image, _) = try builder.state(of: plan) {
+        func cached(_ image: Image) -> Image {
             reporter.report(.cached(step: 0))
             built.append(.init(plan.steps[0], key: image.cacheKey ?? image.digest.hex, isCached: true, reason: nil))
             return image
+        }
+        if !options.updatesBase {
+            if case .ready(let image, _) = try builder.state(of: plan) { return cached(image) }
+            if let image = try builder.find(plan, in: remote) { return cached(image) }
         }
         let reason = options.updatesBase ? "asked for" : "never built"
         reporter.report(.started(step: 0, reason: reason))
@@ -79,19 +126,33 @@ public struct PlanRunner: Sendable {
     }
 
     private func layer(
-        _ index: Int, of plan: Plan, over parent: Image, base: Image, _ options: Options, _ built: inout [BuildResult.Step]
+        _ index: Int, of plan: Plan, over parent: Image, base: Image, _ options: Options, _ remote: RemoteSteps, _ built: inout [BuildResult.Step]
     ) throws -> Image {
         let step = plan.steps[index]
         let key = StepKey(step, of: plan, parentLayers: parent.layers.map(\.description), baseEnvironment: base.environment)
         /// What is in the cache, noted as this recipe's last state of the step.
         func cached() throws -> Image? {
             guard !options.ignoresCache, let image = try images.cached(key.key) else { return nil }
+            remote.drop()
             try images.note(recipe: plan.recordName, step: step.id, record: key.record)
             reporter.report(.cached(step: index))
             built.append(.init(step, key: key.key, isCached: true, reason: nil))
             return image
         }
         if let image = try cached() { return image }
+        let found =
+            options.ignoresCache
+            ? nil
+            : remote.step(key.key) { [images] in
+                try images.cache(key.key, image: $0, recipe: plan.recordName, step: step.id, record: key.record)
+            }
+        if let found {
+            reporter.report(.cached(step: index))
+            built.append(.init(step, key: key.key, isCached: true, reason: nil))
+            return found
+        }
+        // Somebody is about to stand on what is before it.
+        try remote.fetch()
         let flight = try images.flight(key.key, cancellation) { reporter.report(.waiting(step: index)) }
         return try withExtendedLifetime(flight) {
             // Another build may have made it while this one waited.
@@ -160,6 +221,8 @@ public struct BuildResult: Sendable {
     public let reference: String
     public let steps: [Step]
     public let duration: Duration
+    /// What came from caches elsewhere.
+    public let fetchedBytes: Int64
 }
 
 extension Plan {

@@ -173,6 +173,9 @@ public final class ImageStore: Sendable {
             if database.changesCount > 0 { try ImageSummary(image, changedChunks: added.count, layerBytes: manifest.layerBytes).save(database) }
         }
 
+        // Of the same bytes as one that came from elsewhere: what we make ourselves is not foreign.
+        if isForeign(digest) { try trust(digest) }
+
         let new = Set(added.compactMap(\.digest)).subtracting(numbers.keys)
         try numbers.merge(chunks.numbers(of: new)) { $1 }
         let changes = try added.map { chunk in

@@ -61,6 +61,12 @@ public final class MachineHost: Sendable {
     ///
     /// A machine that cannot start is gone again when this throws, but for one whose service failed: it can be looked into.
     public func start(_ spec: MachineSpec) throws -> Machine {
+        if !spec.trustsImage, let origin = try images.foreignOrigin(of: spec.image.digest) {
+            throw MachineError(
+                "foreign", "the image \(spec.imageReference ?? spec.image.digest.description) is foreign, and this host's kernel would mount its file system",
+                cause: "it came from \(origin), which is not trusted here",
+                fix: "say `--trust` if you know who made it, or name its remote or its key in \(home)/config.yaml and pull it again")
+        }
         let (machine, lock) = try make(name: spec.name) { name, now in try MachineFile(spec, name: name, now: now) }
         try bringUpNew(machine, lock)
         return machine

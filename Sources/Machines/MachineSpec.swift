@@ -28,6 +28,8 @@ public struct MachineSpec: Sendable {
     public var startsServices = true
     /// Goes when its owner does: for one command, or one step of a build.
     public var isTransient = false
+    /// Start it although the image is foreign: its owner vouches for what is on the disk.
+    public var trustsImage = false
     /// After so long `gc` removes it; nil: never.
     public var timeToLive: Duration?
     /// The OCI runtime's program.

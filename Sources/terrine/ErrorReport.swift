@@ -7,6 +7,7 @@ import Images
 import Linux
 import Machines
 import Recipes
+import Remotes
 
 /// A command whose exit code is that of the program it runs in a machine, so that its own failures need codes of their own.
 protocol RunsCommand {}
@@ -79,7 +80,7 @@ struct ErrorReport {
         switch error {
         case is RecipeDiagnostics, is RecipeError: 2
         case let error as BuildError where error.code == "cancelled": 130
-        case is StoreError, is ImageError, is DiskError, is MachineError, is BuildError: 1
+        case is StoreError, is ImageError, is RemoteError, is DiskError, is MachineError, is BuildError: 1
         default: 125
         }
     }
@@ -97,6 +98,7 @@ struct ErrorReport {
         switch error {
         case let error as StoreError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as ImageError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as RemoteError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as DiskError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as MachineError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as BuildError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)

@@ -23,6 +23,7 @@ struct Terrine: ParsableCommand {
                 subcommands: [
                     ImageList.self, History.self, Inspect.self, Tag.self, RemoveImage.self, CollectGarbage.self, Verify.self, DiskUse.self,
                 ]),
+            CommandGroup(name: "Registries", subcommands: [PushCommand.self, PullCommand.self, Sign.self, ProvenanceCommand.self]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, CompletionCommand.self, VersionCommand.self]),
         ])
 }

@@ -2,8 +2,10 @@ import ArgumentParser
 import Builder
 import Foundation
 import Images
+import Linux
 import Machines
 import Recipes
+import Remotes
 
 struct Build: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,6 +16,7 @@ struct Build: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var recipe: RecipeOptions
+    @OptionGroup var remote: RemoteOptions
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The image's name; the recipe's own if you give none.", valueName: "name[:tag]"))
     var tag: String?
@@ -24,6 +27,15 @@ struct Build: ParsableCommand {
     @Flag(help: "Look up again what packages the base is made from.")
     var update = false
 
+    @Option(help: ArgumentHelp("Look there for steps that are not cached here; of what is found, only what is needed is fetched.", valueName: "host/path"))
+    var cacheFrom: [String] = []
+
+    @Option(help: ArgumentHelp("Send steps there, for builds elsewhere.", valueName: "host/path"))
+    var cacheTo: [String] = []
+
+    @Flag(help: "Trust the steps of --cache-from, wherever they come from.")
+    var trustCache = false
+
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: ProgressStyle?
 
@@ -32,13 +44,25 @@ struct Build: ParsableCommand {
 
     enum ProgressStyle: String, ExpressibleByArgument, CaseIterable { case tree, plain, json, none }
 
+    /// Caches elsewhere; what is wrong with one is a warning.
+    private func caches(_ names: [String], _ images: ImageStore, reads: Bool) throws -> [StepCache] {
+        try names.map { name in
+            let place = try Remote(name, home: images.home, plainHTTP: remote.plainHttp, trusted: trustCache)
+            return try StepCache(images: images, at: place, reads: reads) {
+                if LogLevel.current >= .warning { FileHandle.standardError.write(Data("warning: \($0)\n".utf8)) }
+            }
+        }
+    }
+
     func validate() throws { if let jobs, jobs < 1 { throw ValidationError("--jobs is \(jobs): at least one image is built at a time") } }
 
     func run() throws {
         let images = try global.images()
         let recipes = try recipe.load()
+        let (reads, writes) = (try caches(cacheFrom, images, reads: true), try caches(cacheTo, images, reads: false))
         let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, update] options in
             (options.reference, options.ignoresCache, options.updatesBase) = (tag, noCache, update)
+            (options.readsCaches, options.writesCaches) = (reads, writes)
         }
         if !recipe.areMany(recipes), let only = recipes.first {
             let reporter = RecipeBuild.reporter(progress, global, showsCached: true)
@@ -71,12 +95,15 @@ struct BuiltImage: Encodable {
     var digest: String?
     var steps: [Step]?
     var milliseconds: Int?
+    /// From --cache-from.
+    var fetchedBytes: Int64?
     /// What makes it one of a matrix.
     var values: [String: String]?
     var error: ErrorReport.Parts?
 
     init(_ result: BuildResult, values: [String: String]? = nil) {
         (image, digest, milliseconds, self.values) = (result.reference, result.image.digest.description, result.duration.milliseconds, values)
+        fetchedBytes = result.fetchedBytes
         steps = result.steps.map { Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason, milliseconds: $0.duration.milliseconds) }
     }
 
@@ -87,7 +114,9 @@ struct BuiltImage: Encodable {
     var line: String {
         guard let digest, let steps, let milliseconds else { return "\(image) failed: \(error?.message ?? "")" }
         let cached = steps.filter(\.cached).count
-        return "\(image) \(digest) (\(cached == steps.count ? "every step cached" : "\(cached) of \(steps.count) steps cached"), \(milliseconds) ms)"
+        let count = cached == steps.count ? "every step cached" : "\(cached) of \(steps.count) steps cached"
+        let fetched = (fetchedBytes ?? 0) > 0 ? ", fetched \(bytesText(fetchedBytes ?? 0))" : ""
+        return "\(image) \(digest) (\(count)\(fetched), \(milliseconds) ms)"
     }
 }
 
@@ -107,6 +136,7 @@ enum RecipeBuild {
             let reporter = reporter(style, global, showsCached: false, image: recipes[index].name)
             defer { reporter.finish() }
             var options = PlanRunner.Options()
+            options.version = Version.text
             configure(&options)
             let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
             return try runner.run(Plan.make(recipes[index]), options: options)
@@ -141,6 +171,7 @@ enum RecipeBuild {
         let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images))
         let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
         var options = PlanRunner.Options()
+        options.version = Version.text
         configure(&options)
         defer { reporter.finish() }
         return try runner.run(Plan.make(recipe), options: options)

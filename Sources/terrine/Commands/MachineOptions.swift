@@ -3,6 +3,7 @@ import Foundation
 import Images
 import Machines
 import Recipes
+import Remotes
 
 /// What `run`, `start` and `restore` ask of a machine.
 struct MachineOptions: ParsableArguments {
@@ -43,10 +44,18 @@ struct MachineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Let `terrine gc` remove the machine after so long, even while it runs.", valueName: "duration"))
     var ttl: String?
 
+    @Flag(help: "Start it although the image is foreign: the host's kernel then mounts what a stranger wrote.")
+    var trust = false
+
+    @Option(help: ArgumentHelp("Start it only when one of these keys has signed the image; otherwise as `config.yaml` says.", valueName: "file"))
+    var requireSignature: [String] = []
+
     @Option(help: "The OCI runtime's program.")
     var runtime = "runc"
 
-    func spec(_ image: Image, reference: String) throws -> MachineSpec {
+    func spec(_ image: Image, reference: String, in images: ImageStore) throws -> MachineSpec {
+        let keys = try requireSignature.isEmpty ? RemoteConfiguration.load(home: images.home).requiredKeys : requireSignature
+        if !keys.isEmpty { _ = try images.verifySignature(of: image, keys: keys) }
         var spec = MachineSpec(image: image)
         spec.imageReference = reference
         spec.environment = try EnvironmentArgument.parse(environment)
@@ -54,6 +63,7 @@ struct MachineOptions: ParsableArguments {
         spec.ports = try ports.map(Self.port)
         spec.network = try networkChoice()
         (spec.user, spec.cpus, spec.pids, spec.runtime) = (user, cpus, pids, runtime)
+        spec.trustsImage = trust
         if let cpus, cpus <= 0 { throw ValidationError("--cpus \(cpus): there must be some") }
         if let pids, pids < 1 { throw ValidationError("--pids \(pids): there must be at least one") }
         spec.timeToLive = try ttl.map(DurationArgument.parse)
