@@ -9,7 +9,7 @@ SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 
 BUILD_PACKAGES := libsqlite3-dev libzstd-dev pkg-config
 RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
-TEST_PACKAGES := busybox-static fio procps skopeo
+TEST_PACKAGES := acl attr busybox-static fio libcap2-bin procps skopeo
 BENCH_PACKAGES := fio libc-bin podman python3 qemu-system-common qemu-utils zstd
 RELEASE := swift build -c release --static-swift-stdlib --product terrine
 

@@ -38,13 +38,13 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
-                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
+                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: [.embedInCode("Definitions/debian-bookworm.yaml")], swiftSettings: strict),
         .executableTarget(
             name: "terrine",
             dependencies: [
-                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Linux",
+                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict,
             // At a fixed address: 98,000 relocations at every start of a position-independent program take longer than what it starts for.
@@ -56,7 +56,7 @@ let package = Package(
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "DisksTests", dependencies: ["Disks", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "TreesTests", dependencies: ["Trees", "Linux", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "TreesTests", dependencies: ["ChunkStore", "Trees", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),

@@ -3,6 +3,7 @@ import Foundation
 import Images
 import Linux
 import Recipes
+import Trees
 
 /// Builds a plan: each step from the cache, or in a fresh machine started from the image before it.
 ///
@@ -14,6 +15,8 @@ public struct PlanRunner: Sendable {
         public var ignoresCache = false
         /// Looks up again what the base is made from.
         public var updatesBase = false
+        /// Rewrites the image into one layer at the end; see ``Flattener``.
+        public var flattens = false
         /// The name that the image gets; the recipe's, with the tag `latest`, if nil.
         public var reference: String?
 
@@ -48,6 +51,7 @@ public struct PlanRunner: Sendable {
         // Every step went well: no failure of an earlier build is of interest any more.
         try FailedSteps(images: images).clear(plan.recipe.folder)
         try check(image, plan, reference)
+        image = try options.flattens ? Flattener(images: images).flatten(image) : images.recordingTreeDigest(of: image)
         try tag(reference, image)
         try images.recordBuild(plan.recordName, image)
         return BuildResult(image: image, reference: reference, steps: built, duration: ContinuousClock.now - start)

@@ -1,3 +1,4 @@
 import Images
 
 extension ImageReader: ChunkSource {}
+extension LayerPrefix: ChunkSource {}

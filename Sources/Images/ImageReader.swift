@@ -2,8 +2,8 @@ import ChunkStore
 
 /// What an image's disk holds, chunk by chunk. Any number of threads use it at once.
 public final class ImageReader: Sendable {
-    private let store: ChunkStore
-    private let map: ImageMap
+    let store: ChunkStore
+    let map: ImageMap
     private let image: Digest
     public let virtualBytes: Int64
 

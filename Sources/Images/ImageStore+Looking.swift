@@ -84,12 +84,18 @@ extension ImageStore {
         /// Compressed bytes that it has and its parent has not.
         public var addedBytes: Int64
         public var created: String
+        /// The step's key in the cache.
+        public var cacheKey: String?
+        /// Of its files; nil where nobody recorded it.
+        public var treeDigest: String?
     }
 
     public func history(_ image: Image) throws -> [Ancestor] {
-        try summaries(from: image.digest).map {
-            Ancestor(
-                digest: $0.digest.description, step: $0.step, chunks: $0.changedChunks, addedBytes: $0.sizes?.addedBytes ?? 0, created: created($0.digest))
+        try summaries(from: image.digest).map { summary in
+            let image = try self.image(summary.digest)
+            return Ancestor(
+                digest: summary.digest.description, step: summary.step, chunks: summary.changedChunks, addedBytes: summary.sizes?.addedBytes ?? 0,
+                created: created(summary.digest), cacheKey: image.cacheKey, treeDigest: image.treeDigest)
         }
     }
 

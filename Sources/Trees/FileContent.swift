@@ -15,9 +15,21 @@ public protocol FileContent: Sendable {
 
     /// The parts that are stored: ascending, not empty, none touching the next, all within ``size``. What lies between them is a hole, and reads as zeroes.
     func dataRanges() throws -> [Range<Int64>]
+
+    /// Where its first byte lies, on whatever it lies on, if that is known: who reads many files reads them in this order.
+    var position: Int64? { get }
+
+    /// Whether these bytes are known to be those of `other` without reading either; `false` when not sure.
+    ///
+    /// - Throws: trouble with finding out where they lie.
+    func isKnownEqual(to other: any FileContent, _ range: Range<Int64>) throws -> Bool
 }
 
 extension FileContent {
+    public var position: Int64? { nil }
+    public func isKnownEqual(to other: any FileContent, _ range: Range<Int64>) throws -> Bool { false }
+    func isKnownEqual(to other: any FileContent) throws -> Bool { try size == other.size && isKnownEqual(to: other, 0..<size) }
+
     /// All of it, for a file that is known to be small.
     ///
     /// - Throws: ``TreeError`` `tooLarge` beyond `limit` bytes.
@@ -63,6 +75,8 @@ public struct HostFileContent: FileContent {
             throw TreeError("corrupt", "\(path) ends within a file that it holds", cause: "\(size) bytes should begin at \(start)", fix: "fetch it again")
         }
     }
+
+    public var position: Int64? { start }
 
     public func dataRanges() throws -> [Range<Int64>] {
         // lseek(2); hidden from Swift behind _GNU_SOURCE.

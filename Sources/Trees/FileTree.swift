@@ -3,14 +3,14 @@
 /// Sources make one (``Ext4Reader``, readers of archives); sinks take one (``Ext4Formatter``, ``TreeDigest``, ``TreeDifference``, writers of archives).
 /// What goes between is checked once, by the source, which guarantees that
 /// - every name fits ``ByteString/isFileName``, and no target of a link is empty or has a NUL in it;
-/// - every folder is in exactly one other, so that walks end, and none lies deeper than ``maximumDepth``;
+/// - every folder is in exactly one other, so that walks end, and no path is longer than ``maximumPath``;
 /// - only what is not a folder has several names (hard links): one ``FileNode`` for all of them.
 ///
 /// One thread makes it or changes it. When that is done, any number of threads read it, as long as nobody changes it; so it is handed on, never shared with
 /// a writer. A few hundred thousand files take about 100 MB.
 public final class FileTree: @unchecked Sendable {
-    /// Folders that may lie within each other: no path that Linux takes (4,096 bytes) names more.
-    public static let maximumDepth = 2048
+    /// Bytes of a path without the `/` before it: no system call takes a longer one (PATH_MAX). So no folder lies deeper than half of that.
+    public static let maximumPath = 4095
 
     /// A folder.
     public var root: FileNode

@@ -7,6 +7,7 @@ import Images
 import Linux
 import Machines
 import Recipes
+import Trees
 
 /// A command whose exit code is that of the program it runs in a machine, so that its own failures need codes of their own.
 protocol RunsCommand {}
@@ -71,7 +72,7 @@ struct ErrorReport {
         switch error {
         case is RecipeDiagnostics, is RecipeError: 2
         case let error as BuildError where error.code == "cancelled": 130
-        case is StoreError, is ImageError, is DiskError, is MachineError, is BuildError: 1
+        case is StoreError, is ImageError, is DiskError, is MachineError, is BuildError, is TreeError: 1
         default: 125
         }
     }
@@ -91,6 +92,7 @@ struct ErrorReport {
         case let error as ImageError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as DiskError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as MachineError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as TreeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as BuildError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as RecipeDiagnostics: Parts(code: "badRecipe", message: "\(error)", cause: nil, fix: nil)
         case let error as RecipeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)

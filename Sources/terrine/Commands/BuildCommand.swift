@@ -24,6 +24,9 @@ struct Build: ParsableCommand {
     @Flag(help: "Look up again what packages the base is made from.")
     var update = false
 
+    @Flag(help: "Rewrite the image into one layer at the end, the same bytes on any host: the form to ship.")
+    var flatten = false
+
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: ProgressStyle?
 
@@ -47,7 +50,7 @@ struct Build: ParsableCommand {
         let images = try global.images()
         let reporter = RecipeBuild.reporter(progress, global, showsCached: true)
         let result = try RecipeBuild.run(recipe.load(), images: images, global: global, reporter: reporter) { options in
-            (options.reference, options.ignoresCache, options.updatesBase) = (tag, noCache, update)
+            (options.reference, options.ignoresCache, options.updatesBase, options.flattens) = (tag, noCache, update, flatten)
         }
         let steps = result.steps.map { Result.Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason, milliseconds: $0.duration.milliseconds) }
         let milliseconds = result.duration.milliseconds

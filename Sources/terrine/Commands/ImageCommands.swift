@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Images
 import Machines
+import Trees
 
 struct ImageList: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "images", abstract: "List the images.")
@@ -70,7 +71,10 @@ struct Inspect: ParsableCommand {
             let summary = try machine.summary()
             try global.print(summary) { String(decoding: try encoder.encode(summary), as: UTF8.self) }
         } else {
-            let inspection = try machines.images.inspect(machines.images.resolve(subject))
+            let image = try machines.images.resolve(subject)
+            var inspection = try machines.images.inspect(image)
+            // A disk that holds no files that can be read has no such digest.
+            if inspection.treeDigest == nil { inspection.treeDigest = try? machines.images.treeDigest(of: image).description }
             try global.print(inspection) { String(decoding: try encoder.encode(inspection), as: UTF8.self) }
         }
     }
