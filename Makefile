@@ -7,9 +7,9 @@ DESTDIR ?=
 # Where tests, demo and bench put their disks: big files do not belong into a /tmp that may be memory.
 SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 
-BUILD_PACKAGES := libsqlite3-dev libzstd-dev pkg-config
+BUILD_PACKAGES := liblzma-dev libsqlite3-dev libzstd-dev pkg-config zlib1g-dev
 RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
-TEST_PACKAGES := acl attr busybox-static fio libcap2-bin procps skopeo
+TEST_PACKAGES := acl attr busybox-static fdisk fio libcap2-bin podman procps python3 qemu-system-x86 qemu-utils skopeo umoci xz-utils
 BENCH_PACKAGES := fio libc-bin podman python3 qemu-system-common qemu-utils zstd
 RELEASE := swift build -c release --static-swift-stdlib --product terrine
 

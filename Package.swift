@@ -15,6 +15,8 @@ let package = Package(
     targets: [
         // System libraries: module maps (and inline wrappers for what Swift cannot import), nothing else.
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
@@ -25,6 +27,9 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: strict),
+        .target(
+            name: "Archives",
+            dependencies: ["ChunkStore", "CLzma", "CZlib", "CZstd", "Linux", "Trees", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
         .target(
             name: "Images", dependencies: ["ChunkStore", "Linux", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
         .target(name: "Disks", dependencies: ["ChunkStore", "Images", "Linux", "CLinux"], swiftSettings: strict),
@@ -38,13 +43,14 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
-                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
+                "Archives", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux", "CLinux",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: [.embedInCode("Definitions/debian-bookworm.yaml")], swiftSettings: strict),
         .executableTarget(
             name: "terrine",
             dependencies: [
-                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux",
+                "Archives", "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict,
             // At a fixed address: 98,000 relocations at every start of a position-independent program take longer than what it starts for.
@@ -54,6 +60,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: strict),
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ArchivesTests", dependencies: ["Archives", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "DisksTests", dependencies: ["Disks", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "TreesTests", dependencies: ["ChunkStore", "Trees", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),

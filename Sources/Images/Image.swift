@@ -20,6 +20,8 @@ public struct Image: Sendable, Equatable {
     public let cacheKey: String?
     /// Of its files, whatever the blocks.
     public let treeDigest: String?
+    /// Whether blocks of its disk were written by a stranger: this host's kernel mounts them only when its owner says so. All made on top of it is foreign too.
+    public let isForeign: Bool
 
     /// The ``step`` of a checkpoint.
     public static let checkpointStep = "checkpoint"
@@ -36,6 +38,8 @@ public struct ImageDraft: Sendable {
     public var cacheKey: String?
     public var treeDigest: String?
     public var labels: [String: String]
+    /// As ``Image/isForeign``; a parent's counts without being said.
+    public var isForeign = false
 
     public init(
         parent: Image?, virtualBytes: Int64, environment: [String: String], machine: MachineDefaults, step: String?, cacheKey: String?,
@@ -80,6 +84,7 @@ struct ImageConfig: Codable {
         static let step = prefix + "step"
         static let cacheKey = prefix + "cache-key"
         static let treeDigest = prefix + "tree-digest"
+        static let foreign = prefix + "foreign"
     }
 
     static var thisArchitecture: String {
@@ -99,6 +104,7 @@ struct ImageConfig: Codable {
         labels[Label.step] = draft.step
         labels[Label.cacheKey] = draft.cacheKey
         labels[Label.treeDigest] = draft.treeDigest
+        labels[Label.foreign] = draft.isForeign || draft.parent?.isForeign == true ? "true" : nil
         architecture = Self.thisArchitecture
         config = Settings(
             Env: draft.environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }, User: draft.machine.user,
@@ -127,6 +133,6 @@ struct ImageConfig: Codable {
             digest: digest, layers: rootfs.diff_ids, virtualBytes: bytes, parent: labels[Label.parent].flatMap { Digest($0) },
             environment: Dictionary(environment) { $1 }, machine: try JSONDecoder().decode(MachineDefaults.self, from: Data(machine.utf8)),
             labels: labels.filter { !$0.key.hasPrefix(Label.prefix) }, step: labels[Label.step], cacheKey: labels[Label.cacheKey],
-            treeDigest: labels[Label.treeDigest])
+            treeDigest: labels[Label.treeDigest], isForeign: labels[Label.foreign] != nil)
     }
 }

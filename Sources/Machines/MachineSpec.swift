@@ -32,6 +32,8 @@ public struct MachineSpec: Sendable {
     public var timeToLive: Duration?
     /// The OCI runtime's program.
     public var runtime = "runc"
+    /// Whether its disk may be mounted although a stranger wrote its blocks.
+    public var trustsForeign = false
 
     public init(image: Image) { self.image = image }
 }
@@ -39,6 +41,7 @@ public struct MachineSpec: Sendable {
 extension MachineFile {
     /// A machine that has not started yet, as `spec` says and, where it is silent, its image.
     init(_ spec: MachineSpec, name: String, sealed: [String] = [], now: Double) throws {
+        try Self.checkTrust(spec.image, spec.trustsForeign, reference: spec.imageReference)
         let defaults = spec.image.machine
         let wanted = spec.diskSize ?? defaults.disk ?? spec.image.virtualBytes
         if let asked = spec.diskSize, asked < spec.image.virtualBytes {
@@ -71,10 +74,20 @@ extension MachineFile {
         settings.binds = spec.binds
         settings.services = spec.startsServices ? defaults.services : []
         settings.runtime = spec.runtime
+        settings.trustsForeign = spec.trustsForeign ? true : nil
         self.init(
             name: name, id: MachineName.drawID(), created: now, state: .created, image: spec.image.digest.description,
             imageReference: spec.imageReference ?? spec.image.digest.description, sealed: sealed, top: MachineName.drawID(), origin: sealed,
             diskSize: max(wanted, spec.image.virtualBytes), settings: settings, owner: spec.isTransient ? .current : nil,
             expires: spec.timeToLive.map { now + $0 / .seconds(1) })
+    }
+
+    /// A file system is code for the kernel that mounts it: one that a stranger made runs only for who asked for it.
+    static func checkTrust(_ image: Image, _ isTrusted: Bool, reference: String?) throws {
+        if !image.isForeign || isTrusted { return }
+        throw MachineError(
+            "foreign", "the image `\(reference ?? image.digest.description)` has a file system that was made elsewhere, which this host's kernel would mount",
+            cause: "it was imported as a disk, or stands on one that was",
+            fix: "`terrine import --rebuild` makes a fresh file system of its files; or, if you trust who made it, say --trust")
     }
 }

@@ -21,7 +21,8 @@ struct Terrine: ParsableCommand {
             CommandGroup(
                 name: "Images",
                 subcommands: [
-                    ImageList.self, History.self, Inspect.self, Diff.self, Explain.self, Flatten.self, Tag.self, RemoveImage.self, CollectGarbage.self,
+                    ImageList.self, History.self, Inspect.self, Export.self, Import.self, Diff.self, Explain.self, Flatten.self, Tag.self, RemoveImage.self,
+                    CollectGarbage.self,
                     Verify.self, DiskUse.self,
                 ]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, VersionCommand.self]),

@@ -49,6 +49,9 @@ struct Fork: ParsableCommand {
     @Option(help: ArgumentHelp("Let `terrine gc` remove the forks after so long, even while they run.", valueName: "duration"))
     var ttl: String?
 
+    @Flag(help: "Let this host's kernel mount the disk of an image that was imported as a disk: you trust who made it.")
+    var trust = false
+
     func validate() throws {
         if !(1...1000).contains(count) { throw ValidationError("-n \(count): between 1 and 1000") }
     }
@@ -72,7 +75,7 @@ struct Fork: ParsableCommand {
             forks = Forks(
                 try names.map {
                     var spec = MachineSpec(image: image)
-                    (spec.name, spec.imageReference, spec.timeToLive) = ($0, machine, timeToLive)
+                    (spec.name, spec.imageReference, spec.timeToLive, spec.trustsForeign) = ($0, machine, timeToLive, trust)
                     return try host.start(spec)
                 })
         }

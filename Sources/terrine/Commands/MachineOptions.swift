@@ -46,9 +46,13 @@ struct MachineOptions: ParsableArguments {
     @Option(help: "The OCI runtime's program.")
     var runtime = "runc"
 
+    @Flag(help: "Let this host's kernel mount the disk of an image that was imported as a disk: you trust who made it.")
+    var trust = false
+
     func spec(_ image: Image, reference: String) throws -> MachineSpec {
         var spec = MachineSpec(image: image)
         spec.imageReference = reference
+        spec.trustsForeign = trust
         spec.environment = try EnvironmentArgument.parse(environment)
         spec.binds = try volumes.map(Self.bind)
         spec.ports = try ports.map(Self.port)
