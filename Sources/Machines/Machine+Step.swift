@@ -26,7 +26,7 @@ extension Machine {
     }
 
     private func stack(_ file: MachineFile) throws -> [SealedOverlay] {
-        try file.overlays.filter { access(paths.overlay($0) + "/state", F_OK) == 0 }.map {
+        try file.overlays.filter { try Overlay.exists(in: paths.overlay($0)) }.map {
             try SealedOverlay.open(paths.overlay($0), volatile: file.owner != nil)
         }
     }

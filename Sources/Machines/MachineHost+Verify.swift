@@ -38,14 +38,14 @@ extension MachineHost {
             // A machine that was removed meanwhile has no damage.
             if try machine.fileIfAny()?.overlays.contains(id) ?? false { report(.init(message: message, machines: [machine.name])) }
         }
-        if access(folder + "/state", F_OK) != 0 {
-            if mustExist { try tell("the overlay \(folder) is gone; `terrine rollback \(machine.name)` goes back to the last checkpoint") }
-            return 0
-        }
         do {
+            guard try Overlay.exists(in: folder) else {
+                if mustExist { try tell("the overlay \(folder) is gone; `terrine rollback \(machine.name)` goes back to the last checkpoint") }
+                return 0
+            }
             let overlay = try RestingOverlay(folder)
             guard let damaged = try overlay.verify(), !damaged.isEmpty else { return 0 }
-            if let backup, access("\(backup)/overlays/\(id)/state", F_OK) == 0,
+            if let backup, try Overlay.exists(in: "\(backup)/overlays/\(id)"),
                 try overlay.repair(damaged, from: RestingOverlay("\(backup)/overlays/\(id)"))
             {
                 return damaged.count
@@ -85,6 +85,6 @@ extension Machine {
 
     /// Writes down the checksums of all of a disk that nobody writes; the machine's lock is held.
     func sumAtRest() throws {
-        for id in try file().overlays where access(paths.overlay(id) + "/state", F_OK) == 0 { try RestingOverlay(paths.overlay(id)).writeChecksums() }
+        for id in try file().overlays where try Overlay.exists(in: paths.overlay(id)) { try RestingOverlay(paths.overlay(id)).writeChecksums() }
     }
 }
