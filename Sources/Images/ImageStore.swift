@@ -90,25 +90,31 @@ public final class ImageStore: Sendable {
         if let map = try maps.open(image.digest) { return map }
         var places: [UInt64: UInt32] = [:]
         for layer in try layers(of: image) {
-            let content = try self.layer(layer)
-            let numbers = try chunks.numbers(of: Set(content.chunks.compactMap(\.digest)))
-            for chunk in content.chunks {
-                guard let digest = chunk.digest else {
-                    places[chunk.index] = 0
-                    continue
-                }
-                guard let number = numbers[digest] else {
-                    throw ImageError(
-                        "corrupt", "chunk \(chunk.index) of the image \(image.digest) is not in the store", cause: "its digest is \(digest)",
-                        fix: "build the image again")
-                }
-                places[chunk.index] = number
-            }
+            try lay(layer, over: &places, of: "the image \(image.digest)")
         }
         let sorted = places.map { (index: $0.key, number: $0.value) }.sorted { $0.index < $1.index }
         try maps.write(image.digest, count: Self.places(image.virtualBytes), parent: nil, sorted)
         guard let map = try maps.open(image.digest) else { throw ImageError("internal", "the map of \(image.digest) cannot be read back") }
         return map
+    }
+
+    /// Lays a layer over what those below left: numbers of chunks by place, 0 for zeroes.
+    ///
+    /// - Throws: ``ImageError`` `corrupt`, naming `subject`, when one of its chunks is not in the store.
+    func lay(_ blob: Digest, over places: inout [UInt64: UInt32], of subject: @autoclosure () -> String) throws {
+        let content = try layer(blob)
+        let numbers = try chunks.numbers(of: Set(content.chunks.compactMap(\.digest)))
+        for chunk in content.chunks {
+            guard let digest = chunk.digest else {
+                places[chunk.index] = 0
+                continue
+            }
+            guard let number = numbers[digest] else {
+                throw ImageError(
+                    "corrupt", "chunk \(chunk.index) of \(subject()) is not in the store", cause: "its digest is \(digest)", fix: "build the image again")
+            }
+            places[chunk.index] = number
+        }
     }
 
     private static func places(_ bytes: Int64) -> Int { Int((bytes + Int64(ChunkStore.chunkBytes) - 1) / Int64(ChunkStore.chunkBytes)) }

@@ -31,20 +31,7 @@ extension ImageStore {
         // `gc` leaves its chunks alone meanwhile.
         try hold(image)
         for (count, blob) in try layers(of: image).enumerated() {
-            let content = try layer(blob)
-            let numbers = try chunks.numbers(of: Set(content.chunks.compactMap(\.digest)))
-            for chunk in content.chunks {
-                guard let digest = chunk.digest else {
-                    places[chunk.index] = 0
-                    continue
-                }
-                guard let number = numbers[digest] else {
-                    throw ImageError(
-                        "corrupt", "chunk \(chunk.index) of layer \(count + 1) of the image \(image.digest) is not in the store",
-                        cause: "its digest is \(digest)", fix: "build the image again")
-                }
-                places[chunk.index] = number
-            }
+            try lay(blob, over: &places, of: "layer \(count + 1) of the image \(image.digest)")
             try body(LayerPrefix(layers: count + 1, store: chunks, numbers: places))
         }
     }
