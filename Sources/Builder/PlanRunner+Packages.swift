@@ -19,17 +19,7 @@ extension PlanRunner {
         let step = plan.steps[index]
         let key = StepKey(step, of: plan, parentLayers: parent.layers.map(\.description), baseEnvironment: base.environment)
         let isRenewed = try step.packages?.isRenewed == true || isOld(key.key, options)
-        func cached() throws -> Image? {
-            guard !options.ignoresCache, !isRenewed, let image = try images.cached(key.key) else { return nil }
-            try images.note(recipe: plan.recordName, step: step.id, record: key.record)
-            reporter.report(.cached(step: index))
-            built.append(.init(step, key: key.key, isCached: true, reason: nil))
-            return image
-        }
-        if let image = try cached() { return image }
-        let flight = try images.flight(key.key, cancellation) { reporter.report(.waiting(step: index)) }
-        return try withExtendedLifetime(flight) {
-            if let image = try cached() { return image }
+        return try cached(index, of: plan, key, ignoresCache: options.ignoresCache || isRenewed, &built) { built in
             let start = ContinuousClock.now
             reporter.report(.started(step: index, reason: "finding versions"))
             let lines: [String]

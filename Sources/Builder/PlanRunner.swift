@@ -111,24 +111,34 @@ public struct PlanRunner: Sendable {
         }
     }
 
-    func layer(
-        _ index: Int, of plan: Plan, over parent: Image, base: Image, _ options: Options, _ built: inout [BuildResult.Step]
+    /// What is in the cache, noted as this recipe's last state of the step; or else what `make` makes, which one build at a time does.
+    func cached(
+        _ index: Int, of plan: Plan, _ key: StepKey, ignoresCache: Bool, _ built: inout [BuildResult.Step],
+        make: (inout [BuildResult.Step]) throws -> Image
     ) throws -> Image {
         let step = plan.steps[index]
-        let key = StepKey(step, of: plan, parentLayers: parent.layers.map(\.description), baseEnvironment: base.environment)
-        /// What is in the cache, noted as this recipe's last state of the step.
-        func cached() throws -> Image? {
-            guard !options.ignoresCache, let image = try images.cached(key.key) else { return nil }
+        func find() throws -> Image? {
+            guard !ignoresCache, let image = try images.cached(key.key) else { return nil }
             try images.note(recipe: plan.recordName, step: step.id, record: key.record)
             reporter.report(.cached(step: index))
             built.append(.init(step, key: key.key, isCached: true, reason: nil))
             return image
         }
-        if let image = try cached() { return image }
+        if let image = try find() { return image }
         let flight = try images.flight(key.key, cancellation) { reporter.report(.waiting(step: index)) }
         return try withExtendedLifetime(flight) {
             // Another build may have made it while this one waited.
-            if let image = try cached() { return image }
+            if let image = try find() { return image }
+            return try make(&built)
+        }
+    }
+
+    func layer(
+        _ index: Int, of plan: Plan, over parent: Image, base: Image, _ options: Options, _ built: inout [BuildResult.Step]
+    ) throws -> Image {
+        let step = plan.steps[index]
+        let key = StepKey(step, of: plan, parentLayers: parent.layers.map(\.description), baseEnvironment: base.environment)
+        return try cached(index, of: plan, key, ignoresCache: options.ignoresCache, &built) { built in
             let start = ContinuousClock.now
             let old = try images.lastRecord(recipe: plan.recordName, step: step.id)
             let reason = options.ignoresCache ? "asked for" : Plan.reason(old: old, new: key.record)

@@ -89,10 +89,10 @@ import Testing
                 guard let text = files["\(image):\(path)"] else { throw RecipeError("notFound", "there is no \(path) in \(image)") }
                 return Array(text.utf8)
             }
-            func workspace(ofImage image: String) throws -> String { "/work" }
+            func workspace(ofImage image: String) throws -> String { "/opt" }
         }
         let images = FakeImages(files: [
-            "team:1:/work/terrine.yaml": "version: 1\nname: team\nbase: debian-bookworm\ninclude: ci/a.yaml\n", "team:1:/work/ci/a.yaml": "env: { A: a }\n",
+            "team:1:/opt/terrine.yaml": "version: 1\nname: team\nbase: debian-bookworm\ninclude: ci/a.yaml\n", "team:1:/opt/ci/a.yaml": "env: { A: a }\n",
             "parts:/etc/terrine/b.yaml": "env: { B: b, C: [] }\n",
         ])
         let head = "version: 1\nname: shop\nextends: { image: \"team:1\" }\n"

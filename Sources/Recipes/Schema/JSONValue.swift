@@ -14,7 +14,7 @@ indirect enum JSONValue: Sendable, Equatable {
         switch self {
         case .list(let items): return "[\n" + items.map { inner + $0.pretty(indent + 2) }.joined(separator: ",\n") + "\n\(outer)]"
         case .object(let entries):
-            let lines = entries.sorted { $0.key < $1.key }.map { "\(inner)\(Self.quoted($0.key)): \($0.value.pretty(indent + 2))" }
+            let lines = entries.sorted { $0.key < $1.key }.map { "\(inner)\(CanonicalJSON.string($0.key)): \($0.value.pretty(indent + 2))" }
             return "{\n" + lines.joined(separator: ",\n") + "\n\(outer)}"
         default: return flat
         }
@@ -22,32 +22,13 @@ indirect enum JSONValue: Sendable, Equatable {
 
     private var line: String {
         switch self {
-        case .text(let text): Self.quoted(text)
+        case .text(let text): CanonicalJSON.string(text)
         case .number(let number): String(number)
         case .bool(let bool): String(bool)
         case .list(let items): "[" + items.map(\.line).joined(separator: ", ") + "]"
         case .object(let entries):
-            entries.isEmpty ? "{}" : "{ " + entries.sorted { $0.key < $1.key }.map { "\(Self.quoted($0.key)): \($0.value.line)" }.joined(separator: ", ") + " }"
+            entries.isEmpty
+                ? "{}" : "{ " + entries.sorted { $0.key < $1.key }.map { "\(CanonicalJSON.string($0.key)): \($0.value.line)" }.joined(separator: ", ") + " }"
         }
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case "\t": out += "\\t"
-            default:
-                if scalar.value < 32 {
-                    let hex = String(scalar.value, radix: 16)
-                    out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-                } else {
-                    out.unicodeScalars.append(scalar)
-                }
-            }
-        }
-        return out + "\""
     }
 }
