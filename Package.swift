@@ -42,6 +42,14 @@ let package = Package(
                 "yarn.yaml", "normalise.sh",
             ].map { .embedInCode("Managers/\($0)") }, swiftSettings: strict),
         .target(
+            name: "Autoinstall",
+            dependencies: ["Builder", "Disks", "Images", "Linux", "Recipes", "Yams"],
+            resources: ["natives", "services", "suites"].map { .embedInCode("Tables/\($0).yaml") }
+                + ["alternatives.yaml", "python-imports.txt"].map { .embedInCode("Knowledge/\($0)") }
+                + ["build", "environment", "languages", "services", "tests"].map { .embedInCode("Diagnosis/diagnose-\($0).yaml") }
+                + [.embedInCode("Diagnosis/test-plugins.yaml")],
+            swiftSettings: strict),
+        .target(
             name: "Machines", dependencies: ["ChunkStore", "Images", "Disks", "Linux", "CLinux"],
             swiftSettings: strict),
         .target(
@@ -72,6 +80,8 @@ let package = Package(
         .testTarget(name: "TreesTests", dependencies: ["ChunkStore", "Disks", "Trees", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "AutoinstallTests", dependencies: ["Autoinstall", "Linux", "Recipes", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "BuilderTests", dependencies: ["Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The package sources of this host, in both of apt's formats. Source: sources.list(5).
-struct AptSources {
+package struct AptSources {
     struct Source: Hashable {
         var uri: String
         var suite: String
@@ -11,7 +11,7 @@ struct AptSources {
 
     let sources: [Source]
 
-    static func host(_ folder: String = "/etc/apt") -> AptSources {
+    package static func host(_ folder: String = "/etc/apt") -> AptSources {
         var sources: [Source] = []
         let parts = folder + "/sources.list.d"
         // A host without apt has no sources, and mmdebstrap then takes the distribution's.
@@ -25,7 +25,7 @@ struct AptSources {
     }
 
     /// `deb` lines for the suite, its updates and its security suite; empty when the suite itself is not among them.
-    func lines(suite: String) -> [String] {
+    package func lines(suite: String) -> [String] {
         let wanted = [suite, "\(suite)-updates", "\(suite)-security"]
         let found = sources.filter { wanted.contains($0.suite) && $0.components.contains("main") }
         guard found.contains(where: { $0.suite == suite }) else { return [] }

@@ -5,7 +5,7 @@ import Recipes
 /// Runs `mmdebstrap`: a Debian root file system as a tar archive, the same byte for byte from the same packages.
 ///
 /// The host's apt configuration and mirrors count while packages are fetched. The archive holds the distribution's own sources and nothing of the host's.
-struct DebianBootstrap {
+package struct DebianBootstrap {
     let debian: BaseDefinition.Debian
     /// Seconds since 1970: no file is younger.
     let epoch: Int
@@ -116,7 +116,7 @@ struct DebianBootstrap {
     }
 
     /// What a machine's `/etc/apt/sources.list` says, wherever its packages came from.
-    static func distributionSources(_ suite: String) -> String {
+    package static func distributionSources(_ suite: String) -> String {
         var lines = ["deb http://deb.debian.org/debian \(suite) main"]
         if suite != "sid" && suite != "unstable" {
             lines += ["deb http://deb.debian.org/debian \(suite)-updates main", "deb http://security.debian.org/debian-security \(suite)-security main"]

@@ -4,12 +4,12 @@ import Linux
 /// A file's bytes as they were when it was opened, mapped and only read.
 ///
 /// Unchecked: nobody changes bytes that a reader may look at.
-final class MappedFile: @unchecked Sendable {
+package final class MappedFile: @unchecked Sendable {
     let file: Descriptor
-    let bytes: UnsafeRawBufferPointer
+    package let bytes: UnsafeRawBufferPointer
 
     /// Nil when the file is empty.
-    init?(_ file: Descriptor, _ path: String) throws {
+    package init?(_ file: Descriptor, _ path: String) throws {
         var status = stat()
         try check("look at", path) { fstat(file.raw, &status) }
         let size = Int(status.st_size)
