@@ -18,7 +18,7 @@ enum KnowledgeFixture {
     static func packages() throws -> IndexedPackages { IndexedPackages(try KnowledgeIndex(bytes: bytes), architecture: "amd64") }
 }
 
-@Suite struct KnowledgeTests {
+@Suite struct KnowledgeIndexTests {
     @Test("files of packages are found by the names that programs look for")
     func lookups() throws {
         let packages = try KnowledgeFixture.packages()
