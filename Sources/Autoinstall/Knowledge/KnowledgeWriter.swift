@@ -61,31 +61,47 @@ struct KnowledgeWriter {
         var blocks: [[UInt8]] = []
         var block: [UInt8] = []
         var inBlock = 0
-        var previous: ArraySlice<UInt8> = []
-        var at = 0
-        while at < sorted.count {
-            let key = arena[Int(sorted[at].offset)..<Int(sorted[at].offset + sorted[at].length)]
-            var owners: [UInt32] = []
-            while at < sorted.count, arena[Int(sorted[at].offset)..<Int(sorted[at].offset + sorted[at].length)] == key {
-                let owner = ranks[Int(sorted[at].package)]
-                if owners.last != owner, owners.count < Self.ownerLimit { owners.append(owner) }
-                at += 1
+        arena.withUnsafeBytes { arena in
+            func key(_ at: Int) -> UnsafeRawBufferPointer {
+                UnsafeRawBufferPointer(rebasing: arena[Int(sorted[at].offset)..<Int(sorted[at].offset + sorted[at].length)])
             }
-            let shared = inBlock == 0 ? 0 : zip(previous, key).prefix { $0 == $1 }.count
-            KnowledgeLayout.append(shared, to: &block)
-            KnowledgeLayout.append(key.count - shared, to: &block)
-            block.append(contentsOf: key.dropFirst(shared))
-            KnowledgeLayout.append(owners.count, to: &block)
-            for owner in owners { KnowledgeLayout.append(Int(owner), to: &block) }
-            previous = key
-            inBlock += 1
-            if inBlock == Self.keysOfBlock {
-                blocks.append(block)
-                (block, inBlock) = ([], 0)
+            var previous = UnsafeRawBufferPointer(start: nil, count: 0)
+            var at = 0
+            while at < sorted.count {
+                let own = key(at)
+                var owners: [UInt32] = []
+                repeat {
+                    let owner = ranks[Int(sorted[at].package)]
+                    if owners.last != owner, owners.count < Self.ownerLimit { owners.append(owner) }
+                    at += 1
+                } while at < sorted.count && Self.isSame(key(at), own)
+                let shared = inBlock == 0 ? 0 : Self.shared(previous, own)
+                KnowledgeLayout.append(shared, to: &block)
+                KnowledgeLayout.append(own.count - shared, to: &block)
+                block.append(contentsOf: own[shared...])
+                KnowledgeLayout.append(owners.count, to: &block)
+                for owner in owners { KnowledgeLayout.append(Int(owner), to: &block) }
+                previous = own
+                inBlock += 1
+                if inBlock == Self.keysOfBlock {
+                    blocks.append(block)
+                    (block, inBlock) = ([], 0)
+                }
             }
         }
         if !block.isEmpty { blocks.append(block) }
         return blocks
+    }
+
+    private static func isSame(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+        guard a.count == b.count, let first = a.baseAddress, let second = b.baseAddress else { return a.count == b.count }
+        return memcmp(first, second, a.count) == 0
+    }
+
+    private static func shared(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
+        var count = 0
+        while count < min(a.count, b.count), a[count] == b[count] { count += 1 }
+        return count
     }
 }
 
