@@ -42,6 +42,15 @@ let package = Package(
                 "yarn.yaml", "normalise.sh",
             ].map { .embedInCode("Managers/\($0)") }, swiftSettings: strict),
         .target(
+            name: "Autoinstall", dependencies: ["Linux", "Recipes", "Yams"],
+            resources: [
+                "c-autotools.yaml", "c-make.yaml", "cpp-cmake.yaml", "d-dub.yaml", "dotnet.yaml", "elixir-mix.yaml", "erlang-rebar.yaml", "go.yaml",
+                "haskell-cabal.yaml", "java-gradle.yaml", "java-maven.yaml", "lua.yaml", "make.yaml", "meson.yaml", "node.yaml", "ocaml-dune.yaml",
+                "perl.yaml", "php-composer.yaml", "python.yaml", "r.yaml", "ruby.yaml", "rust.yaml", "shell.yaml", "swift.yaml", "tcl.yaml",
+                "zig.yaml",
+            ].map { .embedInCode("Ecosystems/\($0)") }
+                + ["names.yaml", "natives.yaml", "services.yaml", "suites.yaml"].map { .embedInCode("Tables/\($0)") }, swiftSettings: strict),
+        .target(
             name: "Machines", dependencies: ["ChunkStore", "Images", "Disks", "Linux", "CLinux"],
             swiftSettings: strict),
         .target(
@@ -56,7 +65,7 @@ let package = Package(
         .executableTarget(
             name: "terrine",
             dependencies: [
-                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Reports", "Trees", "Linux",
+                "Autoinstall", "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Reports", "Trees", "Linux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict,
             // At a fixed address: 98,000 relocations at every start of a position-independent program take longer than what it starts for.
@@ -72,6 +81,8 @@ let package = Package(
         .testTarget(name: "TreesTests", dependencies: ["ChunkStore", "Disks", "Trees", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "AutoinstallTests", dependencies: ["Autoinstall", "Recipes", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "BuilderTests", dependencies: ["Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
