@@ -1,4 +1,5 @@
 import ArgumentParser
+import Autoinstall
 import Builder
 import ChunkStore
 import Disks
@@ -81,7 +82,7 @@ struct ErrorReport {
         switch error {
         case is RecipeDiagnostics, is RecipeError: 2
         case let error as BuildError where error.code == "cancelled": 130
-        case is StoreError, is ImageError, is DiskError, is MachineError, is BuildError, is TreeError, is ReportError: 1
+        case is StoreError, is ImageError, is DiskError, is MachineError, is BuildError, is TreeError, is ReportError, is AutoinstallError: 1
         default: 125
         }
     }
@@ -104,6 +105,7 @@ struct ErrorReport {
         case let error as BuildError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as TreeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as ReportError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as AutoinstallError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as RecipeDiagnostics: Parts(code: "badRecipe", message: "\(error)", cause: nil, fix: nil)
         case let error as RecipeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as LinuxError where error.code == ENOSPC:

@@ -12,7 +12,9 @@ struct Terrine: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Images from recipes",
-                subcommands: [PlanCommand.self, Build.self, ContinuousIntegration.self, FormatCommand.self, LintCommand.self, SchemaCommand.self]),
+                subcommands: [
+                    InitCommand.self, PlanCommand.self, Build.self, ContinuousIntegration.self, FormatCommand.self, LintCommand.self, SchemaCommand.self,
+                ]),
             CommandGroup(
                 name: "Machines",
                 subcommands: [
