@@ -83,9 +83,8 @@ struct EcosystemReader {
         var commands: [(run: String, name: String?, evidence: Evidence)] = []
         if let each = command.each {
             for hit in places.hits(each, in: project.folder) {
-                if command.kind != .test, let folder = hit.values["folder"], folder.split(separator: "/").contains(where: { Self.aside.contains(String($0)) }) {
-                    continue
-                }
+                let folders = (hit.values["folder"] ?? "").split(separator: "/").map { $0.lowercased() }
+                if command.kind != .test, folders.contains(where: Self.aside.contains) { continue }
                 if let run = EcosystemProjects.fill(command.run, hit.values) {
                     commands.append((run, command.name.flatMap { EcosystemProjects.fill($0, hit.values) }, hit.evidence))
                 }

@@ -51,7 +51,7 @@ struct DependencyScanner {
             if read > 24 << 20 { break }
             let name = file.path.lowercased()
             // Lock files are full of addresses; documentation shows what could be.
-            if file.size > 200_000 || name.contains("lock") || name.contains("doc") || name.contains("example") { continue }
+            if file.size > 200_000 || name.contains("lock") || name.contains("doc") || name.contains("example") || name.contains("demo") { continue }
             guard let source = repository.text(file.path) else { continue }
             read += file.size
             guard SecretScanner.contains(source.bytes, url) else { continue }

@@ -41,7 +41,10 @@ struct NativeLibraryScanner {
             ]),
         Rule(
             ["setup.py"],
-            [(.linked, #"libraries\s*=\s*\[\s*["']([\w.+-]+)["']"#), (.pkgConfig, #"pkg-config["'\s,]+(?:["']--\w+["'],\s*)*["']([\w.+-]+)["']"#)]),
+            [
+                (.header, #"["']([\w./+-]+\.h)["']"#), (.linked, #"libraries\s*=\s*\[\s*["']([\w.+-]+)["']"#),
+                (.pkgConfig, #"pkg-config["'\s,]+(?:["']--\w+["'],\s*)*["']([\w.+-]+)["']"#),
+            ]),
         Rule(
             ["**/extconf.rb"],
             [
