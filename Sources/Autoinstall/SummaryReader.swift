@@ -87,7 +87,7 @@ struct SummaryReader: Sendable {
         rule(#"^ok\b"#, [(.skipped, #"(?i)#\s*skip"#), (.total, #"^ok\b"#)]), rule(#"^1\.\.0\b"#, [(.total, #"^1\.\.(0)"#)]),
     ]
 
-    /// Each made from real output of the runner; `Tests/AutoinstallTests/Fixtures/summaries` has it.
+    /// `Tests/AutoinstallTests/Fixtures/summaries` has what each of them prints, in its own form.
     static let readers: [TestSummary.Runner: SummaryReader] = [
         .pytest: SummaryReader(rules: [
             rule(
