@@ -38,6 +38,8 @@ public struct ImageDraft: Sendable {
     public var labels: [String: String]
     /// Who makes it, when and how long it took: of the manifest, and no part of the image.
     public var made: MakerNote?
+    /// Where the blocks came from, for people, when a stranger wrote them; a foreign parent's counts without being said. Of the store, and no part of the image.
+    public var foreignOrigin: String?
 
     public init(
         parent: Image?, virtualBytes: Int64, environment: [String: String], machine: MachineDefaults, step: String?, cacheKey: String?,
