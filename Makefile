@@ -9,7 +9,7 @@ SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 
 BUILD_PACKAGES := liblzma-dev libsqlite3-dev libzstd-dev pkg-config zlib1g-dev
 RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
-TEST_PACKAGES := acl attr bash-completion busybox-static fio fish git-lfs libcap2-bin procps python3 python3-jsonschema python3-venv python3-yaml skopeo umoci xz-utils zsh
+TEST_PACKAGES := acl attr bash-completion busybox-static fdisk fio fish git-lfs libcap2-bin podman procps python3 python3-jsonschema python3-venv python3-yaml qemu-system-x86 qemu-utils skopeo umoci xz-utils zsh
 RECIPES_PACKAGES := jq
 BENCH_PACKAGES := fio libc-bin podman python3 qemu-system-common qemu-utils zstd
 RELEASE := swift build -c release --static-swift-stdlib --product terrine

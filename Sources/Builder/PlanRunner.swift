@@ -25,6 +25,8 @@ public struct PlanRunner: Sendable {
         public var secrets = BuildSecrets.none
         /// No step reaches a network: packages and repositories come from the caches, or not at all.
         public var isOffline = false
+        /// Builds on a foreign base: its owner vouches for what is on the disk.
+        public var trustsBase = false
         /// The name that the image gets; the recipe's, with the tag `latest`, if nil.
         public var reference: String?
 
@@ -52,6 +54,7 @@ public struct PlanRunner: Sendable {
         reporter.report(.planned(recipe: plan.recipe.name, steps: plan.steps.map(\.name)))
         var built: [BuildResult.Step] = []
         let base = try baseImage(plan, options, &built)
+        if !options.trustsBase { try requireTrust(in: base, of: plan) }
         var image = base
         var parents: [[Digest]] = []
         var lock = TerrineLock.Entry()
@@ -80,6 +83,15 @@ public struct PlanRunner: Sendable {
     }
 
     // MARK: Steps
+
+    /// Machines would refuse it too, one step later and without its name.
+    private func requireTrust(in base: Image, of plan: Plan) throws {
+        guard let origin = try images.foreignOrigin(of: base.digest) else { return }
+        throw BuildError(
+            "foreign", "the base \(plan.recipe.base.text) is foreign, and this host's kernel would mount its file system",
+            cause: "it came from \(origin), or stands on what did, and that is not trusted here",
+            fix: "make a fresh file system of its files with `terrine import --rebuild` and name that, or say `--trust` if you know who made it")
+    }
 
     private func baseImage(_ plan: Plan, _ options: Options, _ built: inout [BuildResult.Step]) throws -> Image {
         let start = ContinuousClock.now

@@ -49,6 +49,9 @@ struct Fork: ParsableCommand {
     @Option(help: ArgumentHelp("Let `terrine gc` remove the forks after so long, even while they run.", valueName: "duration"))
     var ttl: String?
 
+    @Flag(help: "Of an image: start it although it is foreign; the host's kernel then mounts what a stranger wrote.")
+    var trust = false
+
     func validate() throws {
         if !(1...1000).contains(count) { throw ValidationError("-n \(count): between 1 and 1000") }
     }
@@ -72,7 +75,7 @@ struct Fork: ParsableCommand {
             forks = Forks(
                 try names.map {
                     var spec = MachineSpec(image: image)
-                    (spec.name, spec.imageReference, spec.timeToLive) = ($0, machine, timeToLive)
+                    (spec.name, spec.imageReference, spec.timeToLive, spec.trustsImage) = ($0, machine, timeToLive, trust)
                     return try host.start(spec)
                 })
         }

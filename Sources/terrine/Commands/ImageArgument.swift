@@ -10,8 +10,9 @@ enum ImageArgument {
         return FileManager.default.fileExists(atPath: text + "/" + Recipe.fileName)
     }
 
-    static func resolve(_ text: String, _ global: GlobalOptions, _ images: ImageStore) throws -> Image {
+    /// - Parameter trusts: whether what is built may begin with a foreign image.
+    static func resolve(_ text: String, _ global: GlobalOptions, _ images: ImageStore, trusts: Bool) throws -> Image {
         guard isRecipe(text) else { return try images.resolve(text) }
-        return try RecipeBuild.run(Recipe.load(text, home: global.homeFolder), images: images, global: global).image
+        return try RecipeBuild.run(Recipe.load(text, home: global.homeFolder), images: images, global: global) { $0.trustsBase = trusts }.image
     }
 }

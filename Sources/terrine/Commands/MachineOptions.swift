@@ -43,6 +43,9 @@ struct MachineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Let `terrine gc` remove the machine after so long, even while it runs.", valueName: "duration"))
     var ttl: String?
 
+    @Flag(help: "Start it although the image is foreign: the host's kernel then mounts what a stranger wrote.")
+    var trust = false
+
     @Option(help: "The OCI runtime's program.")
     var runtime = "runc"
 
@@ -54,6 +57,7 @@ struct MachineOptions: ParsableArguments {
         spec.ports = try ports.map(Self.port)
         spec.network = try networkChoice()
         (spec.user, spec.cpus, spec.pids, spec.runtime) = (user, cpus, pids, runtime)
+        spec.trustsImage = trust
         if let cpus, cpus <= 0 { throw ValidationError("--cpus \(cpus): there must be some") }
         if let pids, pids < 1 { throw ValidationError("--pids \(pids): there must be at least one") }
         spec.timeToLive = try ttl.map(DurationArgument.parse)
