@@ -3,7 +3,7 @@ import Testing
 
 /// A tree of files of this host, a line each with all that Linux knows of it; what two programs made of the same archive is compared by it.
 enum FileListing {
-    /// - Parameter holes: whether files must have them in the same places; some programs fill them.
+    /// - Parameter holes: whether files must have them in the same places, to 64 KiB, as trees have them; some programs fill them.
     static func of(_ path: String, holes: Bool = true, sourceLocation: SourceLocation = #_sourceLocation) throws -> [String] {
         let result = try Command("python3", ["-c", script, path, holes ? "holes" : ""]).capture()
         try #require(result.status == .exited(0), "\(result.errors)", sourceLocation: sourceLocation)
@@ -21,7 +21,7 @@ enum FileListing {
                 try: start = os.lseek(file, at, os.SEEK_DATA)
                 except OSError: break
                 at = os.lseek(file, start, os.SEEK_HOLE)
-                found.append((start // 4096, -(-at // 4096)))
+                found.append((start // 65536, -(-at // 65536)))
             os.close(file)
             return found
         def tell(path, name):

@@ -19,7 +19,7 @@ struct HostileImportTests {
     private static let refused: [(String, String)] = [
         // Archives.
         ("up.tar", "hostile"), ("up-link.tar", "hostile"), ("hard-host.tar", "hostile"), ("hard-folder.tar", "hostile"), ("through-file.tar", "hostile"),
-        ("circle.tar", "hostile"), ("deep.tar", "hostile"), ("long-name.tar", "hostile"), ("nul.tar", "hostile"), ("root-file.tar", "hostile"),
+        ("circle.tar", "hostile"), ("deep.tar", "hostile"), ("long-name.tar", "hostile"), ("nul.tar", "damaged"), ("root-link.tar", "hostile"),
         ("negative.tar", "damaged"), ("larger.tar", "damaged"), ("absurd.tar", "damaged"), ("sum.tar", "damaged"), ("cut.tar", "damaged"),
         ("headers.tar", "tooLarge"), ("bomb.tar.gz", "tooLarge"), ("bomb.tar.xz", "tooLarge"), ("cut.tar.gz", "damaged"), ("wrong.tar.zst", "damaged"),
         // Images.
@@ -58,7 +58,7 @@ struct HostileImportTests {
         put('deep.tar', pack(entry('d/' * 600 + 'f', data=b'x')))
         put('long-name.tar', pack(entry('n' * 300, data=b'x')))
         put('nul.tar', pack(entry('a', data=b'x', pax_headers={'path': 'a\\0b'})))
-        put('root-file.tar', pack(entry('./', data=b'x')))
+        put('root-link.tar', pack(entry('.', tarfile.SYMTYPE, '/')))
         put('negative.tar', field(one, 124, b'\\xff' * 12))
         put('larger.tar', field(one, 124, b'00007777777\\0'))
         put('absurd.tar', field(one, 124, b'\\x80' + b'\\x7f' * 11))
@@ -173,7 +173,7 @@ struct HostileImportTests {
             try home.terrine("import", "\(home.path)/taken.tar", "-t", "taken:1", "--disk", "64MiB", expect: 0)
             try home.terrine("export", "taken:1", "-o", home.path + "/again.tar", expect: 0)
             let names = try shell("tar -tf again.tar | sort", in: home).split(separator: "\n").map(String.init)
-            #expect(names == ["./", "./disk", "./escaped", "./escaped-too", "./etc/", "./etc/escaped", "./out", "./root", "./twice/", "./twice/in", "./up"])
+            #expect(names == ["./", "disk", "escaped", "escaped-too", "etc/", "etc/escaped", "out", "root", "twice/", "twice/in", "up"])
             for path in ["/escaped", "/etc/escaped", "/escaped-too"] { #expect(access(path, F_OK) != 0, "\(path)") }
         }
     }

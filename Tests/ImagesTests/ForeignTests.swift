@@ -16,7 +16,8 @@ struct ForeignTests {
 
     @Test("the mark goes on to all that is made on top, and is no part of the image")
     func marks() throws {
-        let store = try ScratchHome().open()
+        let home = try ScratchHome()
+        let store = try home.open()
         let image = try write(store, 1, from: "/srv/disk.raw")
         let child = try write(store, 2, over: image, step: "next")
         let labelled = try store.labelled(child, treeDigest: image.digest)

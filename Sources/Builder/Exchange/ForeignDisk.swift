@@ -107,6 +107,13 @@ struct ForeignDisk {
         try check("set the size of", "a scratch file") { ftruncate(source.raw, Int(span.size)) }
         try copy(span, to: source)
         try check("set the size of", "a scratch file") { ftruncate(target.raw, Int(header.size)) }
+        // What is cut off would be read as zeroes. 3: only that it takes more room than it needs.
+        let checked = try ConfinedTool.run("qemu-img", ["check", "-f", "qcow2", "/proc/self/fd/3"], files: [3: source], purpose: "check \(name)")
+        guard [.exited(0), .exited(3)].contains(checked.status) else {
+            let words = (checked.errors + checked.output).split(separator: "\n").suffix(6).joined(separator: "\n")
+            throw BuildError(
+                "damaged", "the qcow2 image \(name) is damaged", cause: words, fix: "`qemu-img check -r all` where it is at home, or fetch it again")
+        }
         let result = try ConfinedTool.run(
             "qemu-img", ["convert", "-n", "--target-is-zero", "-f", "qcow2", "-O", "raw", "/proc/self/fd/3", "/proc/self/fd/4"],
             files: [3: source, 4: target], fileBytes: header.size, purpose: "read \(name)")
