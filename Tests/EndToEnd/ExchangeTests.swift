@@ -127,6 +127,7 @@ struct ExchangeTests {
             #expect(expected.count > 250)
             #expect(Set(expected).symmetricDifference(got).isEmpty, "\(Set(expected).symmetricDifference(got).sorted().joined(separator: "\n"))")
             #expect(try home.terrine("run", "other:1", expect: 0).output == "hello /etc 1000\n")
+            for none in ["world:1", home.path + "/work"] { #expect(try home.terrine("run", none, expect: 2).errors.contains("there is no command")) }
 
             let steps = "steps: [{ name: make, run: mkdir /shared; ln /etc/group /etc/group-again; touch /empty, inputs: [] }]\n"
             try home.terrine("build", home.writeRecipe(steps), "-t", "small:1", expect: 0)
@@ -255,6 +256,11 @@ struct ExchangeTests {
             #expect(try home.terrine("run", "--trust", "on", "--", "cat", "/said", expect: 0).output == "built\n")
             #expect(try home.terrine("run", "--trust", home.path + "/on", "--", "cat", "/said", expect: 0).output == "built\n")
 
+            try home.write("on/terrine.yaml", "version: 1\nname: on\nbase: foreign:1\nsteps: [{ name: fail, run: echo left > /said; exit 3, inputs: [] }]\n")
+            try home.terrine("build", home.path + "/on", "--trust", expect: 1)
+            #expect(try home.terrine("shell", "--failed", home.path + "/on", input: "cat /said").errors.contains("foreign"))
+            #expect(try home.terrine("shell", "--failed", "--trust", home.path + "/on", input: "cat /said", expect: 0).output == "left\n")
+
             let rebuilt = try home.terrine("import", "--rebuild", home.path + "/small.qcow2", "-t", "own:1", "--disk", "1GiB", "--json", expect: 0).json(
                 Imported.self)
             #expect(!rebuilt.foreign)
@@ -262,6 +268,12 @@ struct ExchangeTests {
             try home.terrine("export", "own:1", "-o", home.path + "/own.tar", expect: 0)
             try home.terrine("export", "world:1", "-o", home.path + "/world-again.tar", expect: 0)
             try shell("cmp own.tar world-again.tar", in: home)
+            // A block device is a raw disk too.
+            let loop = try shell("losetup -f --show -r disk.raw", in: home).trimmingCharacters(in: .newlines)
+            defer { _ = try? shell("losetup -d \(loop)", in: home) }
+            try home.terrine("import", "--rebuild", loop, "-t", "device:1", "--disk", "1GiB", expect: 0)
+            try home.terrine("export", "device:1", "-o", home.path + "/device.tar", expect: 0)
+            try shell("cmp own.tar device.tar", in: home)
             for image in ["own:1", "flat:1"] { try home.terrine("run", image, "--", "true", expect: 0) }
         }
     }

@@ -5,7 +5,7 @@ import Recipes
 /// An argument that names an image, or a folder with a recipe.
 enum ImageArgument {
     /// A path, or the name of a folder here that holds a recipe. An image of such a name can still be had with its tag.
-    private static func isRecipe(_ text: String) -> Bool {
+    static func isRecipe(_ text: String) -> Bool {
         if text.hasPrefix("/") || text.hasPrefix(".") { return true }
         return FileManager.default.fileExists(atPath: text + "/" + Recipe.fileName)
     }

@@ -38,11 +38,12 @@ struct Run: ParsableCommand, RunsCommand {
     var command: [String] = []
 
     func run() throws {
+        // No recipe says what its image runs by itself: nothing is built in vain.
+        let noCommand = ValidationError("there is no command: say it after `--`")
+        if command.isEmpty, ImageArgument.isRecipe(image) { throw noCommand }
         let host = try global.machines()
         let resolved = try ImageArgument.resolve(image, global, host.images, trusts: machine.trust)
-        guard let command = self.command.isEmpty ? resolved.machine.command : self.command else {
-            throw ValidationError("there is no command: say it after `--`")
-        }
+        guard let command = self.command.isEmpty ? resolved.machine.command : self.command else { throw noCommand }
         var spec = try machine.spec(resolved, reference: image)
         spec.name = name
         spec.startsServices = services
