@@ -12,6 +12,7 @@ enum ImageArgument {
 
     static func resolve(_ text: String, _ global: GlobalOptions, _ images: ImageStore) throws -> Image {
         guard isRecipe(text) else { return try images.resolve(text) }
-        return try RecipeBuild.run(Recipe.load(text, home: global.homeFolder), images: images, global: global).image
+        let recipe = try Recipe.load(text, home: global.homeFolder, images: ImageFragments(home: global.homeFolder))
+        return try RecipeBuild.run(recipe, images: images, global: global).image
     }
 }
