@@ -93,6 +93,7 @@ extension ImageStore {
         }
         result.bytes += try chunks.compact(sparse).bytes
         try maps.collect(keeping: Set(allImages()))
+        try collectStartProfiles()
         try removeStrayFiles()
     }
 
