@@ -38,8 +38,9 @@ test: deps ## build everything and run all tests
 	@# In a mount namespace of their own: no other process of the host holds on to what a test mounts, and a chroot is a root there.
 	$(SCRATCH) $$([ "$$(id -u)" -ne 0 ] || echo .build/debug/terrine __private) swift test --skip-build --no-parallel
 
-soak: test build ## kill 300 times, stop at every crash point, flip and fill; a million damaged inputs for each parser
-	$(SCRATCH) TERRINE_SOAK=1 $$([ "$$(id -u)" -ne 0 ] || echo .build/debug/terrine __private) swift test --skip-build --no-parallel --filter 'CrashTests|CrashPointTests|DamageTests|SurvivalTests'
+soak: deps build ## kill 300 times, stop at every crash point, cut the power, flip and fill; a million damaged inputs for each parser
+	swift build --build-tests
+	$(SCRATCH) TERRINE_SOAK=1 $$([ "$$(id -u)" -ne 0 ] || echo .build/debug/terrine __private) swift test --skip-build --no-parallel --filter 'CrashTests|CrashPointTests|DamageTests|PowerLossTests|SurvivalTests'
 	$(SCRATCH) Scripts/soak-servers .build/release/terrine 100
 	$(SCRATCH) TERRINE_FUZZ=1000000 swift test -c release -Xswiftc -enable-testing --no-parallel --scratch-path .build-soak --filter FuzzTests
 

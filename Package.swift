@@ -77,6 +77,6 @@ let package = Package(
         .testTarget(
             name: "BuilderTests", dependencies: ["Archives", "Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
         .testTarget(name: "ReportsTests", dependencies: ["Builder", "Reports", "Trees", "Linux", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "EndToEnd", dependencies: ["Linux", "TestSupport"], path: "Tests/EndToEnd", swiftSettings: strict),
+        .testTarget(name: "EndToEnd", dependencies: ["CLinux", "Disks", "Linux", "TestSupport"], path: "Tests/EndToEnd", swiftSettings: strict),
     ]
 )

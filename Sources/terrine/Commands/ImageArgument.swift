@@ -13,6 +13,7 @@ enum ImageArgument {
     /// - Parameter trusts: whether what is built may begin with a foreign image.
     static func resolve(_ text: String, _ global: GlobalOptions, _ images: ImageStore, trusts: Bool) throws -> Image {
         guard isRecipe(text) else { return try images.resolve(text) }
-        return try RecipeBuild.run(Recipe.load(text, home: global.homeFolder), images: images, global: global) { $0.trustsBase = trusts }.image
+        let recipe = try Recipe.load(text, home: global.homeFolder, images: ImageFragments(home: global.homeFolder))
+        return try RecipeBuild.run(recipe, images: images, global: global) { $0.trustsBase = trusts }.image
     }
 }
