@@ -43,7 +43,7 @@ struct Run: ParsableCommand, RunsCommand {
 
     func run() throws {
         let host = try global.machines()
-        var spec = try machine.spec(try ImageArgument.resolve(image, global, host.images), reference: image)
+        var spec = try machine.spec(try ImageArgument.resolve(image, global, host.images), reference: image, in: host.images)
         spec.name = name
         spec.startsServices = services
         spec.isTransient = name == nil || rm
