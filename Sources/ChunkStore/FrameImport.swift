@@ -5,17 +5,19 @@ import Linux
 /// Takes frames as another store has them: each is decompressed and checked, and then kept as it came.
 ///
 /// Any number of threads add at once. It holds the store's writers' lock: nothing that it counts on is removed meanwhile. Packs are published as they
-/// are filled, so that who is killed has what came before.
+/// are filled, so that who is killed has what came before: all but the last 4 MiB, or what came in the last second if that is more.
 ///
 /// Unchecked: what changes is guarded by the lock.
 public final class FrameImport: @unchecked Sendable {
-    /// Smaller than elsewhere: what is in an unfinished one is fetched again after a kill.
-    private static let packBytes: Int64 = 16 << 20
+    /// What is in an unfinished pack is fetched again after a kill: the slower frames come, the smaller it is.
+    private static let packBytes: ClosedRange<Int64> = 4 << 20...64 << 20
+    private static let packTime: Duration = .seconds(1)
     private let store: ChunkStore
     private let writers: FileLock
     private let decompressors = Decompressors()
     private let lock = NSLock()
     private var pack: PackWriter?
+    private var begun = ContinuousClock.now
 
     public init(_ store: ChunkStore) throws { (self.store, writers) = (store, try store.writerLock()) }
 
@@ -30,10 +32,11 @@ public final class FrameImport: @unchecked Sendable {
             }
         }
         try lock.withLock {
-            let pack = try self.pack ?? PackWriter(in: store.blobs)
-            self.pack = pack
+            if pack == nil { (pack, begun) = (try PackWriter(in: store.blobs), ContinuousClock.now) }
+            guard let pack else { return }
             try pack.append(compressed, plain: frame.plain, frame.chunks)
-            if pack.bytes >= Self.packBytes {
+            let isSlow = pack.bytes >= Self.packBytes.lowerBound && ContinuousClock.now - begun >= Self.packTime
+            if pack.bytes >= Self.packBytes.upperBound || isSlow {
                 self.pack = nil
                 try pack.close().publish(into: store.index)
             }

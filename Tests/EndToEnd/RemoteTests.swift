@@ -44,7 +44,7 @@ struct RemoteTests {
         let remote = "127.0.0.1:\(proxy.port)/team/it"
         try Home.with { home in
             try build(home, "one\n", "it:1")
-            let refused = try home.terrine("push", "it:1", remote + ":1", "--json", expect: 1)
+            let refused = try home.terrine("push", "it:1", "127.0.0.1:\(registry.port)/team/it:1", "--json", expect: 1)
             #expect(try refused.json(Failure.self).error.code == "unreachable")
             let first: Pushed = try home.terrine("push", "it:1", remote + ":1", "--plain-http", "--json", expect: 0).json()
             #expect(first.sentBytes > 25_000_000 && first.sentBytes == first.totalBytes)
@@ -97,20 +97,22 @@ struct RemoteTests {
             proxy.slow(0)
             let pushed: Pushed = try home.terrine("push", "it:1", remote, "--plain-http", "--json", expect: 0).json()
             let up = proxy.counts.up
-            // This registry forgets a piece that was cut; there are at most four of 4 MiB in flight, and no more is sent again.
+            // This registry forgets a blob that was cut; there are at most four of about 1 MiB in flight, and no more is sent again.
             print("push, killed at 14 MB: \(up) bytes in all for \(pushed.totalBytes), \(pushed.sentBytes) after the kill")
-            #expect(pushed.sentBytes < pushed.totalBytes && up < pushed.totalBytes + 17 << 20)
+            #expect(pushed.sentBytes < pushed.totalBytes - 9_000_000 && up < pushed.totalBytes + 6 << 20)
 
             try Home.with { other in
                 try other.trust(proxy.port)
                 proxy.reset()
-                proxy.slow(2000)
+                proxy.slow(40000)
                 try kill(other, ["pull", remote]) { proxy.counts.down > 18_000_000 }
                 proxy.slow(0)
                 let before = proxy.counts.down
                 let pulled: Pulled = try other.terrine("pull", remote, "--json", expect: 0).json()
-                print("pull, killed at \(before): \(pulled.fetchedBytes) bytes after the kill")
-                #expect(pulled.image == pushed.image && pulled.fetchedBytes < pushed.totalBytes)
+                let down = proxy.counts.down
+                print("pull, killed at \(before): \(pulled.fetchedBytes) bytes after the kill, \(down) in all for \(pushed.totalBytes)")
+                // Fetched again are the ends of the packs, and what was under way or in a pack that was not full.
+                #expect(pulled.image == pushed.image && down < pushed.totalBytes + 12 << 20)
                 #expect(try other.terrine("verify", expect: 0).code == 0)
                 #expect(try other.terrine("run", "it:1", "--", "cat", "/small", expect: 0).output == "one\n")
             }
@@ -165,6 +167,7 @@ struct RemoteTests {
                 #expect(fork.errors.contains("is not signed by"))
                 // What is made of a stranger's blocks is a stranger's too.
                 try other.terrine("fork", "it:1", "--name", "m", "--trust", "--require-signature", pub, expect: 0)
+                try other.terrine("exec", "m", "--", "touch", "/made", expect: 0)
                 try other.terrine("checkpoint", "m", "-t", "made:1", expect: 0)
                 #expect(try other.terrine("run", "made:1", "--", "true").errors.contains("foreign"))
                 try other.terrine("rm", "m", expect: 0)

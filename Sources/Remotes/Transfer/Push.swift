@@ -21,8 +21,8 @@ public final class Push: Sendable {
     }
 
     /// Packs of a layer are about this large; more for a large layer, so that no manifest has thousands of them. A registry may forget all of a blob whose
-    /// upload was cut: this is what is then lost.
-    static let packBytes: Int64 = 4 << 20
+    /// upload was cut: this, for each thread, is what is then sent again.
+    static let packBytes: Int64 = 1 << 20
 
     private let images: ImageStore
     private let remote: Remote
