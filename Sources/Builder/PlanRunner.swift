@@ -108,7 +108,8 @@ public struct PlanRunner: Sendable {
         for cache in caches {
             do {
                 let start = ContinuousClock.now
-                let sent = try cache.store(entries)
+                let notes = TransferNotes(reporter, "sending steps to \(cache.name)")
+                let sent = try cache.store(entries) { notes.tell($0) }
                 let time = ContinuousClock.now - start
                 reporter.report(.note("sent \(sent) bytes of \(entries.count) steps to \(cache.name) in \(time.milliseconds) ms"))
             } catch { cache.giveUp(error) }

@@ -80,7 +80,8 @@ final class RemoteSteps {
         let before = last.cache.fetchedBytes
         let start = ContinuousClock.now
         do {
-            for one in waiting.reversed() { try one.note(try one.cache.fetch(one.found)) }
+            let notes = TransferNotes(reporter, "fetching cached steps from \(last.cache.name)")
+            for one in waiting.reversed() { try one.note(try one.cache.fetch(one.found) { notes.tell($0) }) }
         } catch  where error is RemoteError || (error as? ImageError).map({ ["corrupt", "incomplete", "unsupported"].contains($0.code) }) ?? false {
             last.cache.giveUp(error)
             waiting = []

@@ -1,11 +1,10 @@
 // libcurl's types and numbers. The library itself is opened when it is first needed, so that a command that needs no network does not load it and the
-// thirty libraries that it brings: its functions are called through what dlsym found. Here are the two that take any number of arguments.
+// thirty libraries that it brings: its functions are called through what dlsym found. Here is the one that takes any number of arguments.
 #ifndef TERRINE_CCURL_H
 #define TERRINE_CCURL_H
 #include <curl/curl.h>
 
 typedef CURLcode (*ccurl_setopt)(CURL *, CURLoption, ...);
-typedef CURLcode (*ccurl_getinfo)(CURL *, CURLINFO, ...);
 typedef size_t (*ccurl_data)(char *bytes, size_t one, size_t count, void *context);
 typedef int (*ccurl_seek)(void *context, curl_off_t offset, int origin);
 
@@ -26,8 +25,5 @@ static inline CURLcode ccurl_set_data(void *setopt, CURL *handle, CURLoption opt
 }
 static inline CURLcode ccurl_set_seek(void *setopt, CURL *handle, CURLoption option, ccurl_seek value) {
     return ((ccurl_setopt)setopt)(handle, option, value);
-}
-static inline CURLcode ccurl_get_long(void *getinfo, CURL *handle, CURLINFO info, long *value) {
-    return ((ccurl_getinfo)getinfo)(handle, info, value);
 }
 #endif

@@ -22,7 +22,4 @@ public struct RemoteError: Error, Sendable, CustomStringConvertible {
         if let fix { text += "; \(fix)" }
         return text
     }
-
-    /// Whether the remote, and not what was asked of it, is the trouble: a build goes on without its cache.
-    public var isOfRemote: Bool { ["unreachable", "unauthorized", "denied", "busy", "registry", "notFound", "corrupt"].contains(code) }
 }

@@ -39,12 +39,6 @@ public final class RegistryProcess {
         throw LinuxError("reach", "docker-registry (\((try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? ""))", code: ETIMEDOUT)
     }
 
-    /// Bytes of all its blobs.
-    public func storedBytes() throws -> Int {
-        let output = try Command("du", ["-sb", folder + "/data/docker/registry/v2/blobs"]).capture().output
-        return output.split(separator: "\t").first.flatMap { Int($0) } ?? 0
-    }
-
     deinit {
         kill(process, SIGKILL)
         _ = try? waitForExit(of: process)  // It has ended either way.

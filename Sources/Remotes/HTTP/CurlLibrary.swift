@@ -15,7 +15,6 @@ struct CurlLibrary: @unchecked Sendable {
     let freeList: @convention(c) (List?) -> Void
     /// For the calls of CCurl.
     let setopt: UnsafeMutableRawPointer
-    let getinfo: UnsafeMutableRawPointer
 
     private static let opened = Result { try CurlLibrary() }
 
@@ -38,7 +37,7 @@ struct CurlLibrary: @unchecked Sendable {
         describe = unsafeBitCast(try find("curl_easy_strerror"), to: (@convention(c) (CURLcode) -> UnsafePointer<CChar>?).self)
         append = unsafeBitCast(try find("curl_slist_append"), to: (@convention(c) (List?, UnsafePointer<CChar>) -> List?).self)
         freeList = unsafeBitCast(try find("curl_slist_free_all"), to: (@convention(c) (List?) -> Void).self)
-        (setopt, getinfo) = (try find("curl_easy_setopt"), try find("curl_easy_getinfo"))
+        setopt = try find("curl_easy_setopt")
         let start = unsafeBitCast(try find("curl_global_init"), to: (@convention(c) (Int) -> CURLcode).self)
         guard start(3) == CURLE_OK else { throw RemoteError("internal", "libcurl cannot be started") }  // CURL_GLOBAL_ALL
     }

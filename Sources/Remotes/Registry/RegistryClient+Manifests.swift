@@ -64,7 +64,6 @@ extension RegistryClient {
 enum MediaType {
     static let manifest = "application/vnd.oci.image.manifest.v1+json"
     static let index = "application/vnd.oci.image.index.v1+json"
-    static let empty = "application/vnd.oci.empty.v1+json"
     /// One of a layer's packs.
     static let pack = "application/vnd.terrine.pack.v1"
 }

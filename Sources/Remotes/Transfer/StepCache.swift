@@ -26,16 +26,23 @@ public final class StepCache: Sendable {
 
     /// - Parameter warn: told once when the remote cannot be used: a build goes on without it.
     /// - Throws: ``RemoteError`` `untrusted` for a remote to read from that is trusted neither by its name nor by a key.
-    public init(images: ImageStore, at remote: Remote, _ use: Use, warn: @escaping @Sendable (String) -> Void) throws {
+    public convenience init(images: ImageStore, at remote: Remote, _ use: Use, warn: @escaping @Sendable (String) -> Void) throws {
         if case .reads = use, !remote.isTrusted, remote.keys.isEmpty {
             throw RemoteError(
                 "untrusted", "steps from \(remote.name.repositoryName) cannot be used: it is not trusted here",
                 fix: "name it in \(images.home)/config.yaml with `trusted: true` or with `keys`, or say --trust-cache")
         }
+        self.init(checked: images, remote, use, warn)
+    }
+
+    private init(checked images: ImageStore, _ remote: Remote, _ use: Use, _ warn: @escaping @Sendable (String) -> Void) {
         (self.images, self.remote, self.use, self.warn, name) = (images, remote, use, warn, remote.name.repositoryName)
         // A build does not wait long for what it can do without.
         looking = Pull(images: images, from: remote, client: remote.client(.pull, retry: Retry(attempts: 2), connectTimeout: 5))
     }
+
+    /// The same for another build, which counts and loses it for itself.
+    public func forAnotherBuild() -> StepCache { StepCache(checked: images, remote, use, warn) }
 
     /// Bytes that came from there.
     public var fetchedBytes: Int64 { looking.fetchedBytes + bytes.withLock { $0 } }
@@ -80,7 +87,7 @@ public final class StepCache: Sendable {
     }
 
     /// Takes a step's image into the store: of its chunks, those that are not there.
-    public func fetch(_ found: Pull.Found, progress: @escaping @Sendable (TransferProgress) -> Void = { _ in }) throws -> Image {
+    public func fetch(_ found: Pull.Found, progress: @escaping @Sendable (TransferProgress) -> Void) throws -> Image {
         let pull = Pull(images: images, from: remote, progress: progress)
         defer { bytes.withLock { $0 += pull.fetchedBytes } }
         return try pull.fetch(found, foreign: false)
@@ -89,7 +96,7 @@ public final class StepCache: Sendable {
     /// Sends what steps made, those that are not there.
     ///
     /// - Returns: the bytes that were sent.
-    public func store(_ steps: [Entry], progress: @escaping @Sendable (TransferProgress) -> Void = { _ in }) throws -> Int64 {
+    public func store(_ steps: [Entry], progress: @escaping @Sendable (TransferProgress) -> Void) throws -> Int64 {
         var sent: Int64 = 0
         let client = remote.client(.push)
         for entry in steps {

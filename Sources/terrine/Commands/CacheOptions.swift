@@ -26,7 +26,10 @@ struct CacheOptions: ParsableArguments {
         let reads: [StepCache]
         let writes: [StepCache]
 
-        func configure(_ options: inout PlanRunner.Options) { (options.readsCaches, options.writesCaches) = (reads, writes) }
+        /// For one build of perhaps many.
+        func configure(_ options: inout PlanRunner.Options) {
+            (options.readsCaches, options.writesCaches) = (reads.map { $0.forAnotherBuild() }, writes.map { $0.forAnotherBuild() })
+        }
     }
 
     func open(_ images: ImageStore) throws -> Opened {
