@@ -132,8 +132,8 @@ struct TransferTests {
         let start = ContinuousClock.now
         let sent = try push(image, a, proxy.port, "team/image:1")
         #expect(ContinuousClock.now - start >= .seconds(1), "Retry-After was not honoured")
-        // A cut piece is lost, since this registry forgets the upload then; nothing else is sent twice.
-        #expect(sent.sentBytes < sent.totalBytes + 12 << 20)
+        // Of four packs that were refused or cut, what had been sent is sent again; nothing else is.
+        #expect(sent.sentBytes < sent.totalBytes + 6 << 20)
         #expect(try pull(scratch.store("b"), registry.port, "team/image:1").image == image.digest.description)
     }
 
