@@ -9,7 +9,7 @@ SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 
 BUILD_PACKAGES := libcurl4-openssl-dev liblzma-dev libsqlite3-dev libzstd-dev pkg-config zlib1g-dev
 RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 libcurl4 mmdebstrap mount nftables runc util-linux zstd
-TEST_PACKAGES := acl attr bash-completion busybox-static docker-registry fio fish git-lfs libcap2-bin openssl procps python3 python3-jsonschema python3-venv python3-yaml skopeo umoci xz-utils zsh
+TEST_PACKAGES := acl attr bash-completion busybox-static docker-registry fdisk fio fish git-lfs libcap2-bin openssl podman procps python3 python3-jsonschema python3-venv python3-yaml qemu-system-x86 qemu-utils skopeo umoci xz-utils zsh
 RECIPES_PACKAGES := jq
 BENCH_PACKAGES := fio libc-bin podman python3 qemu-system-common qemu-utils zstd
 RELEASE := swift build -c release --static-swift-stdlib --product terrine
@@ -38,8 +38,9 @@ test: deps ## build everything and run all tests
 	@# In a mount namespace of their own: no other process of the host holds on to what a test mounts, and a chroot is a root there.
 	$(SCRATCH) $$([ "$$(id -u)" -ne 0 ] || echo .build/debug/terrine __private) swift test --skip-build --no-parallel
 
-soak: test build ## kill 300 times, stop at every crash point, flip and fill; a million damaged inputs for each parser
-	$(SCRATCH) TERRINE_SOAK=1 $$([ "$$(id -u)" -ne 0 ] || echo .build/debug/terrine __private) swift test --skip-build --no-parallel --filter 'CrashTests|CrashPointTests|DamageTests|SurvivalTests'
+soak: deps build ## kill 300 times, stop at every crash point, cut the power, flip and fill; a million damaged inputs for each parser
+	swift build --build-tests
+	$(SCRATCH) TERRINE_SOAK=1 $$([ "$$(id -u)" -ne 0 ] || echo .build/debug/terrine __private) swift test --skip-build --no-parallel --filter 'CrashTests|CrashPointTests|DamageTests|PowerLossTests|SurvivalTests'
 	$(SCRATCH) Scripts/soak-servers .build/release/terrine 100
 	$(SCRATCH) TERRINE_FUZZ=1000000 swift test -c release -Xswiftc -enable-testing --no-parallel --scratch-path .build-soak --filter FuzzTests
 

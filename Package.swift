@@ -52,7 +52,7 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
-                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Remotes", "Trees", "Linux", "CLinux",
+                "Archives", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Remotes", "Trees", "Linux", "CLinux",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: ["bookworm", "bullseye", "trixie"].map { .embedInCode("Definitions/debian-\($0).yaml") }, swiftSettings: strict),
@@ -62,7 +62,7 @@ let package = Package(
         .executableTarget(
             name: "terrine",
             dependencies: [
-                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Remotes", "Reports", "Trees", "Linux",
+                "Archives", "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Remotes", "Reports", "Trees", "Linux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict,
             // At a fixed address: 98,000 relocations at every start of a position-independent program take longer than what it starts for.
@@ -80,12 +80,12 @@ let package = Package(
             name: "RecipesTests", dependencies: ["Recipes", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "BuilderTests", dependencies: ["Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
+            name: "BuilderTests", dependencies: ["Archives", "Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
         .testTarget(
             name: "RemotesTests",
             dependencies: ["Remotes", "ChunkStore", "Images", "Linux", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(name: "ReportsTests", dependencies: ["Builder", "Reports", "Trees", "Linux", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "EndToEnd", dependencies: ["Linux", "TestSupport"], path: "Tests/EndToEnd", swiftSettings: strict),
+        .testTarget(name: "EndToEnd", dependencies: ["CLinux", "Disks", "Linux", "TestSupport"], path: "Tests/EndToEnd", swiftSettings: strict),
     ]
 )

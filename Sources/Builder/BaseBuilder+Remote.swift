@@ -23,6 +23,7 @@ extension BaseBuilder {
             return remote.step(key, isRight: { $0.cacheKey == key }) {
                 try images.cache(key, image: $0, recipe: "", step: "base tar", record: ["archive": key])
             }
+        // A layout is unpacked into the same bytes anywhere, and an imported image says nothing of a key.
         case .image, .oci, .ociLayout: return nil
         }
     }

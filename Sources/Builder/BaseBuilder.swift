@@ -45,10 +45,9 @@ public struct BaseBuilder: Sendable {
             throw BuildError(
                 "unsupported", "the base oci:\(reference) is an image of a registry, which terrine does not fetch yet",
                 fix: "name a base such as \(BaseDefinitions.builtInNames.joined(separator: ", ")), or export the image's files and use tar:PATH")
-        case .ociLayout(let path, _):
-            throw BuildError(
-                "unsupported", "the base oci-layout:\(path) is an OCI image layout, which terrine does not unpack yet",
-                fix: "export the image's files (`umoci unpack`, `podman export`) and use tar:PATH")
+        case .ociLayout:
+            guard let image = try images.cached(Self.key(ofArchive: plan)) else { return .missing(reason: "never built from this layout") }
+            return .ready(image, built: nil)
         }
     }
 
@@ -84,7 +83,7 @@ public struct BaseBuilder: Sendable {
     private func flight(of plan: Plan) throws -> String {
         switch plan.recipe.base {
         case .named(let name): try definition(name, plan).map(Self.key) ?? Digest.of(text: name).hex
-        case .tar: Self.key(ofArchive: plan)
+        case .tar, .ociLayout: Self.key(ofArchive: plan)
         default: Digest.of(text: plan.recipe.base.text).hex
         }
     }
@@ -99,7 +98,9 @@ public struct BaseBuilder: Sendable {
     static func cacheKey(_ definition: String, madeFrom parts: [String]) -> String { Digest.of(text: ([definition] + parts).joined(separator: "\n")).hex }
 
     static func key(ofArchive plan: Plan) -> String {
-        Digest.of(text: "tar \(formatVersion) \(epoch) \(HostArchitecture.current) \(plan.steps.first?.inputs.first?.digest ?? "")").hex
+        var kind = "tar"
+        if case .ociLayout(_, let reference) = plan.recipe.base { kind = "oci-layout \(reference ?? "")" }
+        return Digest.of(text: "\(kind) \(formatVersion) \(epoch) \(HostArchitecture.current) \(plan.steps.first?.inputs.first?.digest ?? "")").hex
     }
 
     /// What the base was last made from; with a lock, what the base was made from that it names.
@@ -143,9 +144,9 @@ public struct BaseBuilder: Sendable {
         case .named(let name):
             guard let definition = try definition(name, plan) else { return try local(name).digest.description }
             return try record(Self.key(of: definition), plan)?.cacheKey
-        case .tar: return Self.key(ofArchive: plan)
+        case .tar, .ociLayout: return Self.key(ofArchive: plan)
         case .image(let reference): return try images.resolve(reference).digest.description
-        case .oci, .ociLayout:
+        case .oci:
             if case .ready(let image, _) = try state(of: plan) { return image.digest.description }
             return nil
         }
@@ -175,7 +176,15 @@ public struct BaseBuilder: Sendable {
                 let image = try write(tar: tar, key: key, step: "base tar", size: 16 << 30, journal: 16 << 20, seed: key, scratch, line)
                 try images.cache(key, image: image, recipe: "", step: "base tar", record: ["archive": key])
                 return image
-            case .image, .oci, .ociLayout:
+            case .ociLayout(let path, let reference):
+                var options = ImageImport.Options()
+                options.reference = reference
+                let index = plan.steps.first?.inputs.first?.source ?? path + "/index.json"
+                let imported = try ImageImport(images: images).run(URL(fileURLWithPath: index).deletingLastPathComponent().path, options, line: line)
+                let key = Self.key(ofArchive: plan)
+                try images.cache(key, image: imported.image, recipe: "", step: "base oci-layout", record: ["layout": key])
+                return imported.image
+            case .image, .oci:
                 throw BuildError("internal", "the base \(plan.recipe.base.text) is not one that is built")
             }
         }

@@ -34,6 +34,8 @@ public struct PlanRunner: Sendable {
         public var signingKey: String?
         /// This program's, for the provenance.
         public var version = ""
+        /// Builds on a foreign base: its owner vouches for what is on the disk.
+        public var trustsBase = false
         /// The name that the image gets; the recipe's, with the tag `latest`, if nil.
         public var reference: String?
 
@@ -120,6 +122,7 @@ public struct PlanRunner: Sendable {
         let builder = BaseBuilder(images: images)
         var built: [BuildResult.Step] = []
         let base = try baseImage(plan, options, remote, &built)
+        if !options.trustsBase { try requireTrust(in: base, of: plan) }
         var made = Made(plan: plan, base: base, image: base, built: built)
         let baseEntries = try builder.entries(of: plan, base)
         entries = baseEntries
@@ -147,6 +150,15 @@ public struct PlanRunner: Sendable {
         // The record of a base that was found elsewhere has come with it.
         if baseEntries.isEmpty { entries = try builder.entries(of: plan, base) + entries }
         return made
+    }
+
+    /// Machines would refuse it too, one step later and without its name.
+    private func requireTrust(in base: Image, of plan: Plan) throws {
+        guard let origin = try images.foreignOrigin(of: base.digest) else { return }
+        throw BuildError(
+            "foreign", "the base \(plan.recipe.base.text) is foreign, and this host's kernel would mount its file system",
+            cause: "it came from \(origin), or stands on what did, and that is not trusted here",
+            fix: "make a fresh file system of its files with `terrine import --rebuild` and name that, or say `--trust` if you know who made it")
     }
 
     private func baseImage(_ plan: Plan, _ options: Options, _ remote: RemoteSteps, _ built: inout [BuildResult.Step]) throws -> Image {

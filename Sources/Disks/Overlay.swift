@@ -19,8 +19,7 @@ public final class Overlay: Sendable {
 
     let states: OverlayStates
     let stateFile: OverlayStateFile
-    private let data: Descriptor
-    private let dataPath: String
+    private let data: OverlayData
     private let gate = FlushGate()
     private let hasUnsynced: Atomic<Bool>
     private let isNew: Atomic<Bool>
@@ -37,14 +36,13 @@ public final class Overlay: Sendable {
     private init(_ folder: String, _ data: Descriptor, _ stateFile: OverlayStateFile, _ states: OverlayStates, isNew: Bool, isVolatile: Bool) {
         self.folder = folder
         self.isVolatile = isVolatile
-        self.data = data
+        self.data = OverlayData(data, path: folder + "/data", bypassing: !isVolatile)
         self.stateFile = stateFile
         self.states = states
         self.isNew = Atomic(isNew)
         // Another process may have written what is not yet synced.
         hasUnsynced = Atomic(true)
         size = stateFile.diskSize
-        dataPath = folder + "/data"
     }
 
     /// Whether `folder` holds an overlay: without one, nothing was written to it that anybody was told is safe.
@@ -108,41 +106,26 @@ public final class Overlay: Sendable {
     }
 
     /// Reads blocks in state `data`.
-    func readData(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
-        guard let base = buffer.baseAddress else { return }
-        var done = 0
-        while done < buffer.count {
-            let count = try check("read", dataPath) { pread(data.raw, base + done, buffer.count - done, off_t(offset) + done) }
-            if count == 0 {
-                throw DiskError(
-                    "corrupt", "\(dataPath) ends before block \((offset + Int64(done)) >> DiskUnit.blockShift)", fix: "go back to the last checkpoint")
-            }
-            done += count
+    func readData(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws { try data.read(into: buffer, at: offset) }
+
+    /// Lets the kernel begin to read what a range has of blocks in state `data`.
+    func prefetch(at offset: Int64, _ count: Int64) {
+        var block = Int(offset >> DiskUnit.blockShift)
+        let end = DiskUnit.blocks(min(offset + count, size))
+        while block < end {
+            let (state, next) = states.run(from: block, to: end)
+            if state == .data { data.prefetch(at: Int64(block) << DiskUnit.blockShift, Int64(next - block) << DiskUnit.blockShift) }
+            block = max(next, block + 1)
         }
     }
 
     /// Writes whole blocks (less only at the disk's end, or over blocks that are in state `data`).
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
-        guard let base = bytes.baseAddress else { return }
         try requireWritable()
-        var done = 0
-        while done < bytes.count {
-            CrashPoint.pass()
-            done += try check("write", dataPath) { pwrite(data.raw, base + done, bytes.count - done, off_t(offset) + done) }
-        }
-        if !isVolatile, bytes.count >= Self.largeWrite { beginWriteback(at: offset, bytes.count) }
+        try data.write(bytes, at: offset)
         hasUnsynced.store(true, ordering: .sequentiallyConsistent)
         states.set(.data, from: Int(offset >> DiskUnit.blockShift), to: DiskUnit.blocks(offset + Int64(bytes.count)))
     }
-
-    /// Lets the kernel begin to write this to its disk: large writes are what a guest's kernel writes back, which means to flush soon. The bytes stay in the
-    /// page cache for the checkpoint that follows.
-    private func beginWriteback(at offset: Int64, _ count: Int) {
-        // Only a hint: whatever is wrong with the disk is found by the flush.
-        let syncFileRangeWrite = 2
-        _ = clinux_syscall6(Int(SYS_sync_file_range), Int(data.raw), Int(offset), count, syncFileRangeWrite, 0, 0)
-    }
-    private static let largeWrite = 128 << 10
 
     /// Makes whole blocks zero, and gives back what they took.
     func zero(_ blocks: Range<Int>) throws {
@@ -157,16 +140,7 @@ public final class Overlay: Sendable {
     }
 
     private func punch(_ blocks: Range<Int>) throws {
-        let keepSizePunchHole = 1 | 2
-        do {
-            try check("punch a hole in", dataPath) {
-                clinux_syscall6(
-                    Int(SYS_fallocate), Int(data.raw), keepSizePunchHole, blocks.lowerBound * DiskUnit.block, blocks.count * DiskUnit.block, 0, 0)
-            }
-        } catch {
-            // A filesystem without holes keeps the bytes; the state alone says what is read.
-            if error.code != EOPNOTSUPP { throw error }
-        }
+        try data.punch(at: Int64(blocks.lowerBound) << DiskUnit.blockShift, Int64(blocks.count) << DiskUnit.blockShift)
         hasUnsynced.store(true, ordering: .sequentiallyConsistent)
     }
 
@@ -201,8 +175,7 @@ public final class Overlay: Sendable {
         if let failure = lostWrite.withLock({ $0 }) { throw failure }
         guard hasUnsynced.exchange(false, ordering: .sequentiallyConsistent) else { return }
         do {
-            CrashPoint.pass()
-            try check("sync", dataPath) { fdatasync(data.raw) }
+            try data.sync()
         } catch {
             lostWrite.withLock { $0 = error }
             throw error

@@ -14,9 +14,15 @@ public func packSealed(
     let base = DiskStack(source: source, sealed: [], top: nil)
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * DiskUnit.chunk, alignment: DiskUnit.block)
     defer { memory.deallocate() }
+    var prefetched: Int64 = 0
     try forEachChangedChunk(in: stack.map(\.overlay.states)) { index in
         let start = Int64(index) << DiskUnit.chunkShift
         guard start < size else { return }
+        if start + prefetchWindow / 2 >= prefetched {
+            let from = max(start, prefetched)
+            for overlay in stack { overlay.overlay.prefetch(at: from, prefetchWindow) }
+            prefetched = from + prefetchWindow
+        }
         let count = Int(min(Int64(DiskUnit.chunk), size - start))
         let new = UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
         try disk.read(new, at: start)
@@ -30,3 +36,6 @@ public func packSealed(
         try body(index, isZero ? nil : UnsafeRawBufferPointer(new))
     }
 }
+
+/// How far the disk reads ahead of who packs: large writes have gone past the page cache.
+private let prefetchWindow: Int64 = 8 << 20

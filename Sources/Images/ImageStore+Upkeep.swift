@@ -95,6 +95,7 @@ extension ImageStore {
         result.bytes += try chunks.compact(sparse).bytes
         try maps.collect(keeping: Set(allImages()))
         try collectForeignMarks()
+        try collectStartProfiles()
         try removeStrayFiles()
     }
 

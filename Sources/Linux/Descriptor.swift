@@ -14,8 +14,10 @@ public final class Descriptor: Sendable {
     }
 
     /// Opens `path` for writing; only for reading when that is asked for and its file system cannot be written.
-    public convenience init(_ path: String, writableUnlessReadOnly acceptsReadOnly: Bool) throws {
-        do { try self.init(path, O_RDWR) } catch let error as LinuxError where acceptsReadOnly && error.code == EROFS { try self.init(path, O_RDONLY) }
+    public convenience init(_ path: String, writableUnlessReadOnly acceptsReadOnly: Bool, adding flags: Int32 = 0) throws {
+        do { try self.init(path, O_RDWR | flags) } catch let error as LinuxError where acceptsReadOnly && error.code == EROFS {
+            try self.init(path, O_RDONLY | flags)
+        }
     }
 
     deinit { close(raw) }

@@ -67,9 +67,7 @@ struct OCIRuntime: Sendable {
 
     /// - Returns: false when one is still in use.
     private func removeControlGroups() throws -> Bool {
-        let root = "/sys/fs/cgroup"
-        for hierarchy in [""] + (try FileManager.default.contentsOfDirectory(atPath: root)) {
-            let group = "\(root)/\(hierarchy)/terrine/\(id)"
+        for group in try controlGroups() {
             for attempt in 0... {
                 if rmdir(group) == 0 || errno == ENOENT || errno == ENOTDIR { break }
                 // The kernel lets go of the dead a moment later; groups that the machine made below are the runtime's to find.
@@ -93,7 +91,23 @@ struct OCIRuntime: Sendable {
     func delete() throws {
         guard access("\(state)/\(id)", F_OK) == 0 else { return }
         let result = try command(["delete", "--force", id]).capture()
-        if result.status != .exited(0), access("\(state)/\(id)", F_OK) == 0 { throw failure("remove the container \(id)", result.status) }
+        if result.status == .exited(0) || access("\(state)/\(id)", F_OK) != 0 { return }
+        // The runtime does not sync what it writes: after a power cut its state may be an empty file, which it cannot read itself.
+        guard (program as NSString).lastPathComponent == "runc", initialProcess == nil else { throw failure("remove the container \(id)", result.status) }
+        for _ in 0..<100 {
+            let processes = try controlGroups().flatMap { (readSmallFile($0 + "/cgroup.procs") ?? "").split(separator: "\n").compactMap { pid_t($0) } }
+            if processes.isEmpty { break }
+            for process in processes { kill(process, SIGKILL) }
+            usleep(10_000)
+        }
+        guard try removeControlGroups() else { throw failure("remove the container \(id)", result.status) }
+        try removeFolder("\(state)/\(id)")
+    }
+
+    /// Its groups in all hierarchies, whether they are there or not.
+    private func controlGroups() throws -> [String] {
+        let root = "/sys/fs/cgroup"
+        return try ([""] + FileManager.default.contentsOfDirectory(atPath: root)).map { "\(root)/\($0)/terrine/\(id)" }
     }
 
     private func failure(_ what: String, _ status: ExitStatus) -> MachineError {

@@ -1,3 +1,4 @@
+import Archives
 import ArgumentParser
 import Builder
 import ChunkStore
@@ -82,7 +83,7 @@ struct ErrorReport {
         switch error {
         case is RecipeDiagnostics, is RecipeError: 2
         case let error as BuildError where error.code == "cancelled": 130
-        case is StoreError, is ImageError, is RemoteError, is DiskError, is MachineError, is BuildError, is TreeError, is ReportError: 1
+        case is StoreError, is ImageError, is RemoteError, is DiskError, is MachineError, is BuildError, is ArchiveError, is TreeError, is ReportError: 1
         default: 125
         }
     }
@@ -103,6 +104,7 @@ struct ErrorReport {
         case let error as RemoteError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as DiskError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as MachineError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as ArchiveError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as BuildError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as TreeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as ReportError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)

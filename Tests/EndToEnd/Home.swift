@@ -18,6 +18,9 @@ final class Home {
         try result.get()
     }
 
+    /// A home that a test has made by other means, and that it takes away itself.
+    init(at path: String) { self.path = path }
+
     private init() throws {
         path = NSTemporaryDirectory() + "terrine-e2e-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

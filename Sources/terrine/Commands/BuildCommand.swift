@@ -32,6 +32,9 @@ struct Build: ParsableCommand {
             "Where a secret of the recipe is: a variable or a file of this host; else the variable of its name.", valueName: "name=env:var|file:path"))
     var secret: [String] = []
 
+    @Flag(help: "Build although the base is foreign: the host's kernel then mounts what a stranger wrote.")
+    var trust = false
+
     @Flag(help: "Rewrite the image into one layer at the end, the same bytes on any host: the form to ship.")
     var flatten = false
 
@@ -62,9 +65,9 @@ struct Build: ParsableCommand {
         let images = try global.images()
         let recipes = try recipe.load(global)
         let opened = try caches.open(images)
-        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, offline, flatten, caches] options in
+        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, offline, flatten, trust, caches] options in
             (options.reference, options.ignoresCache, options.isOffline, options.flattens) = (tag, noCache, offline, flatten)
-            options.signingKey = caches.sign
+            (options.trustsBase, options.signingKey) = (trust, caches.sign)
             opened.configure(&options)
         }
         let looks = try ifChanged ? recipes.map { try look($0, images) } : recipes.map { _ in (unchanged: nil, reason: nil) }
@@ -164,7 +167,9 @@ enum RecipeBuild {
     ) throws -> [BuiltImage] {
         let (cancellation, interruption) = interruptible()
         defer { interruption.end() }
-        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images))
+        var common = PlanRunner.Options()
+        configure(&common)
+        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images), trustsImages: common.trustsBase)
         // What is drawn over itself is for one build: several tell lines, each with its image.
         let style = style == .tree || style == nil ? (global.quiet ? Build.ProgressStyle.none : .plain) : style
         let queue = SideBySide(recipes.count) { index in
@@ -207,11 +212,11 @@ enum RecipeBuild {
         let reporter = reporter ?? Self.reporter(nil, global, showsCached: false)
         let (cancellation, interruption) = interruptible()
         defer { interruption.end() }
-        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images))
-        let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
         var options = PlanRunner.Options()
         options.version = Version.text
         configure(&options)
+        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images), trustsImages: options.trustsBase)
+        let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
         // Before anything is asked, built or written.
         options.secrets = try BuildSecrets(for: recipe, sources: secrets)
         let plan = try lock.plan(recipe, global)
