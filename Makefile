@@ -7,9 +7,9 @@ DESTDIR ?=
 # Where tests, demo and bench put their disks: big files do not belong into a /tmp that may be memory.
 SCRATCH := TMPDIR=$${TMPDIR:-/var/tmp}
 
-BUILD_PACKAGES := liblzma-dev libsqlite3-dev libzstd-dev pkg-config zlib1g-dev
-RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 mmdebstrap mount nftables runc util-linux zstd
-TEST_PACKAGES := acl attr bash-completion busybox-static fdisk fio fish git-lfs libcap2-bin podman procps python3 python3-jsonschema python3-venv python3-yaml qemu-system-x86 qemu-utils skopeo umoci xz-utils zsh
+BUILD_PACKAGES := libcurl4-openssl-dev liblzma-dev libsqlite3-dev libzstd-dev pkg-config zlib1g-dev
+RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 libcurl4 mmdebstrap mount nftables runc util-linux zstd
+TEST_PACKAGES := acl attr bash-completion busybox-static docker-registry fdisk fio fish git-lfs libcap2-bin openssl podman procps python3 python3-jsonschema python3-venv python3-yaml qemu-system-x86 qemu-utils skopeo umoci xz-utils zsh
 RECIPES_PACKAGES := jq
 BENCH_PACKAGES := fio libc-bin podman python3 qemu-system-common qemu-utils zstd
 RELEASE := swift build -c release --static-swift-stdlib --product terrine

@@ -58,7 +58,7 @@ public struct ImageDraft: Sendable {
 }
 
 /// The OCI image config: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md
-struct ImageConfig: Codable {
+package struct ImageConfig: Codable {
     var architecture: String
     var os = "linux"
     var config: Settings
@@ -111,7 +111,7 @@ struct ImageConfig: Codable {
     }
 
     /// The same value always gives the same bytes.
-    static func canonical(_ value: some Encodable) throws -> [UInt8] {
+    package static func canonical(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(value))

@@ -28,6 +28,7 @@ struct Terrine: ParsableCommand {
                     CollectGarbage.self,
                     Verify.self, DiskUse.self,
                 ]),
+            CommandGroup(name: "Registries", subcommands: [PushCommand.self, PullCommand.self, Sign.self, ProvenanceCommand.self]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, CompletionCommand.self, VersionCommand.self]),
         ])
 }

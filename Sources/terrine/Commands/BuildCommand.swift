@@ -2,6 +2,7 @@ import ArgumentParser
 import Builder
 import Foundation
 import Images
+import Linux
 import Machines
 import Recipes
 
@@ -40,6 +41,8 @@ struct Build: ParsableCommand {
     @Flag(help: "Do nothing when neither the recipe nor its inputs nor its base changed since the image of this name was built.")
     var ifChanged = false
 
+    @OptionGroup var caches: CacheOptions
+
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: ProgressStyle?
 
@@ -53,14 +56,19 @@ struct Build: ParsableCommand {
         if ifChanged, noCache || !lock.update.isEmpty {
             throw ValidationError("--if-changed is for builds that may have nothing to do; --no-cache and --update always have")
         }
+        if offline, !(caches.cacheFrom + caches.cacheTo).isEmpty {
+            throw ValidationError("--offline reaches no network, and --cache-from and --cache-to are reached through one")
+        }
     }
 
     func run() throws {
         let images = try global.images()
         let recipes = try recipe.load(global)
-        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, offline, flatten, trust] options in
+        let opened = try caches.open(images)
+        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, offline, flatten, trust, caches] options in
             (options.reference, options.ignoresCache, options.isOffline, options.flattens) = (tag, noCache, offline, flatten)
-            options.trustsBase = trust
+            (options.trustsBase, options.signingKey) = (trust, caches.sign)
+            opened.configure(&options)
         }
         let looks = try ifChanged ? recipes.map { try look($0, images) } : recipes.map { _ in (unchanged: nil, reason: nil) }
         if !recipe.areMany(recipes), let only = recipes.first {
@@ -115,6 +123,8 @@ struct BuiltImage: Encodable {
     var digest: String?
     var steps: [Step]?
     var milliseconds: Int?
+    /// From --cache-from.
+    var fetchedBytes: Int64?
     /// What makes it one of a matrix.
     var values: [String: String]?
     var error: ErrorReport.Parts?
@@ -130,6 +140,7 @@ struct BuiltImage: Encodable {
 
     init(_ result: BuildResult, values: [String: String]? = nil) {
         (image, digest, milliseconds, self.values) = (result.reference, result.image.digest.description, result.duration.milliseconds, values)
+        fetchedBytes = result.fetchedBytes
         steps = result.steps.map { Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason, milliseconds: $0.duration.milliseconds) }
     }
 
@@ -141,7 +152,9 @@ struct BuiltImage: Encodable {
         if let digest, unchanged == true { return "\(image) \(digest) (unchanged)" }
         guard let digest, let steps, let milliseconds else { return "\(image) failed: \(error?.message ?? "")" }
         let cached = steps.filter(\.cached).count
-        return "\(image) \(digest) (\(cached == steps.count ? "every step cached" : "\(cached) of \(steps.count) steps cached"), \(milliseconds) ms)"
+        let count = cached == steps.count ? "every step cached" : "\(cached) of \(steps.count) steps cached"
+        let fetched = (fetchedBytes ?? 0) > 0 ? ", fetched \(bytesText(fetchedBytes ?? 0))" : ""
+        return "\(image) \(digest) (\(count)\(fetched), \(milliseconds) ms)"
     }
 }
 
@@ -159,10 +172,12 @@ enum RecipeBuild {
         let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images), trustsImages: common.trustsBase)
         // What is drawn over itself is for one build: several tell lines, each with its image.
         let style = style == .tree || style == nil ? (global.quiet ? Build.ProgressStyle.none : .plain) : style
-        let queue = SideBySide(recipes.count) { [common] index in
+        let queue = SideBySide(recipes.count) { index in
             let reporter = reporter(style, global, showsCached: false, image: recipes[index].name)
             defer { reporter.finish() }
-            var options = common
+            var options = PlanRunner.Options()
+            options.version = Version.text
+            configure(&options)
             let recipe = recipes[index]
             options.secrets = try BuildSecrets(for: recipe, sources: secrets, among: recipes)
             let plan = try lock.plan(recipe, global, among: recipes)
@@ -198,6 +213,7 @@ enum RecipeBuild {
         let (cancellation, interruption) = interruptible()
         defer { interruption.end() }
         var options = PlanRunner.Options()
+        options.version = Version.text
         configure(&options)
         let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images), trustsImages: options.trustsBase)
         let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)

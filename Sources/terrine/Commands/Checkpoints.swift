@@ -52,6 +52,8 @@ struct Fork: ParsableCommand {
     @Flag(help: "Of an image: start it although it is foreign; the host's kernel then mounts what a stranger wrote.")
     var trust = false
 
+    @OptionGroup var signature: SignatureOptions
+
     func validate() throws {
         if !(1...1000).contains(count) { throw ValidationError("-n \(count): between 1 and 1000") }
     }
@@ -72,6 +74,7 @@ struct Fork: ParsableCommand {
         } catch let error as MachineError where error.code == "notFound" {
             // Not a machine: then an image, of which every start is a fork.
             guard let image = try? host.images.resolve(machine) else { throw error }
+            try signature.check(image, host.images)
             forks = Forks(
                 try names.map {
                     var spec = MachineSpec(image: image)
@@ -102,9 +105,12 @@ struct Rollback: ParsableCommand {
     @Option(help: "The image to go back to.", completion: .images)
     var to: String?
 
+    @OptionGroup var signature: SignatureOptions
+
     func run() throws {
         let host = try global.machines()
         let target = try to.map(host.images.resolve)
+        if let target { try signature.check(target, host.images) }
         let machine = try host.machine(machine)
         try machine.rollBack(to: target)
         try StartedMachine.tell(machine, global)

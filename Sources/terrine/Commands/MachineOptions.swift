@@ -46,10 +46,13 @@ struct MachineOptions: ParsableArguments {
     @Flag(help: "Start it although the image is foreign: the host's kernel then mounts what a stranger wrote.")
     var trust = false
 
+    @OptionGroup var signature: SignatureOptions
+
     @Option(help: "The OCI runtime's program.")
     var runtime = "runc"
 
-    func spec(_ image: Image, reference: String) throws -> MachineSpec {
+    func spec(_ image: Image, reference: String, in images: ImageStore) throws -> MachineSpec {
+        try signature.check(image, images)
         var spec = MachineSpec(image: image)
         spec.imageReference = reference
         spec.environment = try EnvironmentArgument.parse(environment)

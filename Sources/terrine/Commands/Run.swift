@@ -44,7 +44,7 @@ struct Run: ParsableCommand, RunsCommand {
         let host = try global.machines()
         let resolved = try ImageArgument.resolve(image, global, host.images, trusts: machine.trust)
         guard let command = self.command.isEmpty ? resolved.machine.command : self.command else { throw noCommand }
-        var spec = try machine.spec(resolved, reference: image)
+        var spec = try machine.spec(resolved, reference: image, in: host.images)
         spec.name = name
         spec.startsServices = services
         spec.isTransient = name == nil || rm
