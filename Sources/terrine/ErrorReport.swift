@@ -1,3 +1,4 @@
+import Archives
 import ArgumentParser
 import Autoinstall
 import Builder
@@ -8,6 +9,7 @@ import Images
 import Linux
 import Machines
 import Recipes
+import Remotes
 import Reports
 import Trees
 
@@ -82,7 +84,9 @@ struct ErrorReport {
         switch error {
         case is RecipeDiagnostics, is RecipeError: 2
         case let error as BuildError where error.code == "cancelled": 130
-        case is StoreError, is ImageError, is DiskError, is MachineError, is BuildError, is TreeError, is ReportError, is AutoinstallError: 1
+        case is StoreError, is ImageError, is RemoteError, is DiskError, is MachineError, is BuildError, is ArchiveError, is TreeError, is ReportError,
+            is AutoinstallError:
+            1
         default: 125
         }
     }
@@ -100,8 +104,10 @@ struct ErrorReport {
         switch error {
         case let error as StoreError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as ImageError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as RemoteError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as DiskError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as MachineError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as ArchiveError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as BuildError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as TreeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as ReportError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)

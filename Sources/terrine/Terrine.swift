@@ -25,10 +25,12 @@ struct Terrine: ParsableCommand {
             CommandGroup(
                 name: "Images",
                 subcommands: [
-                    ImageList.self, History.self, Inspect.self, Diff.self, Explain.self, Flatten.self, Sbom.self, Tag.self, RemoveImage.self,
+                    ImageList.self, History.self, Inspect.self, Export.self, Import.self, Diff.self, Explain.self, Flatten.self, Sbom.self, Tag.self,
+                    RemoveImage.self,
                     CollectGarbage.self,
                     Verify.self, DiskUse.self,
                 ]),
+            CommandGroup(name: "Registries", subcommands: [PushCommand.self, PullCommand.self, Sign.self, ProvenanceCommand.self]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, CompletionCommand.self, VersionCommand.self]),
         ])
 }
