@@ -22,6 +22,8 @@ public final class SandboxStepHost: StepHost {
         var spec = MachineSpec(image: request.image)
         spec.isTransient = true
         spec.trustsImage = trustsImages
+        // The same on every host and each time: CMake, autotools and many tests write it down.
+        spec.hostname = "build"
         spec.startsServices = request.startsServices
         spec.network = request.network == .none ? NetworkChoice.none : .open(allow: [])
         spec.cpus = request.cpus

@@ -67,6 +67,8 @@ struct MachineFile: Codable, Sendable, Equatable {
         var runtime = "runc"
         /// Nil: no.
         var trustsImage: Bool?
+        /// Nil: the machine's name.
+        var hostname: String?
     }
 }
 
