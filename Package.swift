@@ -15,6 +15,7 @@ let package = Package(
     targets: [
         // System libraries: module maps (and inline wrappers for what Swift cannot import), nothing else.
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -29,6 +30,10 @@ let package = Package(
             ], swiftSettings: strict),
         .target(
             name: "Images", dependencies: ["ChunkStore", "Linux", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
+        .target(
+            name: "Remotes",
+            dependencies: ["CCurl", "ChunkStore", "Images", "Linux", "Yams", .product(name: "Crypto", package: "swift-crypto")],
+            exclude: ["Remotes.md"], swiftSettings: strict),
         .target(name: "Disks", dependencies: ["ChunkStore", "Images", "Linux", "CLinux"], swiftSettings: strict),
         .target(name: "Trees", dependencies: ["ChunkStore", "Images", "Disks", "Linux"], swiftSettings: strict),
         .target(
@@ -42,9 +47,14 @@ let package = Package(
                 "yarn.yaml", "normalise.sh",
             ].map { .embedInCode("Managers/\($0)") }, swiftSettings: strict),
         .target(
-            name: "Autoinstall",
-            dependencies: ["Builder", "Disks", "Images", "Linux", "Recipes", "Yams"],
-            resources: ["natives", "services", "suites"].map { .embedInCode("Tables/\($0).yaml") }
+            name: "Autoinstall", dependencies: ["Builder", "Disks", "Images", "Linux", "Recipes", "Yams"],
+            resources: [
+                "c-autotools.yaml", "c-make.yaml", "cpp-cmake.yaml", "d-dub.yaml", "dotnet.yaml", "elixir-mix.yaml", "erlang-rebar.yaml", "go.yaml",
+                "haskell-cabal.yaml", "java-gradle.yaml", "java-maven.yaml", "lua.yaml", "make.yaml", "meson.yaml", "node.yaml", "ocaml-dune.yaml",
+                "perl.yaml", "php-composer.yaml", "python.yaml", "r.yaml", "ruby.yaml", "rust.yaml", "shell.yaml", "swift.yaml", "tcl.yaml",
+                "zig.yaml",
+            ].map { .embedInCode("Ecosystems/\($0)") }
+                + ["names.yaml", "natives.yaml", "services.yaml", "suites.yaml"].map { .embedInCode("Tables/\($0)") }
                 + ["alternatives.yaml", "python-imports.txt"].map { .embedInCode("Knowledge/\($0)") }
                 + ["build", "environment", "languages", "services", "tests"].map { .embedInCode("Diagnosis/diagnose-\($0).yaml") }
                 + [.embedInCode("Diagnosis/test-plugins.yaml")],
@@ -55,7 +65,8 @@ let package = Package(
         .target(
             name: "Builder",
             dependencies: [
-                "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Trees", "Linux", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
+                "Archives", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Remotes", "Trees", "Linux", "CLinux",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: ["bookworm", "bullseye", "trixie"].map { .embedInCode("Definitions/debian-\($0).yaml") }, swiftSettings: strict),
         .target(
@@ -64,13 +75,13 @@ let package = Package(
         .executableTarget(
             name: "terrine",
             dependencies: [
-                "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Reports", "Trees", "Linux",
+                "Archives", "Autoinstall", "Builder", "ChunkStore", "Images", "Disks", "Machines", "Recipes", "Remotes", "Reports", "Trees", "Linux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict,
             // At a fixed address: 98,000 relocations at every start of a position-independent program take longer than what it starts for.
             linkerSettings: [.unsafeFlags(["-Xclang-linker", "-no-pie"], .when(configuration: .release))]),
 
-        // What fuzz tests share.
+        // What tests share: damaged inputs, a registry, and a proxy that spoils what passes.
         .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux"], swiftSettings: strict),
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"], swiftSettings: strict),
@@ -84,7 +95,11 @@ let package = Package(
             name: "AutoinstallTests", dependencies: ["Autoinstall", "Linux", "Recipes", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "MachinesTests", dependencies: ["Machines", "Linux", "Images", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "BuilderTests", dependencies: ["Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
+            name: "BuilderTests", dependencies: ["Archives", "Builder", "ChunkStore", "Images", "Linux", "Recipes"], swiftSettings: strict),
+        .testTarget(
+            name: "RemotesTests",
+            dependencies: ["Remotes", "ChunkStore", "Images", "Linux", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
         .testTarget(name: "ReportsTests", dependencies: ["Builder", "Reports", "Trees", "Linux", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "EndToEnd", dependencies: ["CLinux", "Disks", "Linux", "TestSupport"], path: "Tests/EndToEnd", swiftSettings: strict),
     ]

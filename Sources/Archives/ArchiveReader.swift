@@ -35,7 +35,10 @@ public struct ArchiveReader {
     /// - Parameter reference: which image, when an archive has several.
     public func read(reference: String? = nil) throws -> Result {
         var status = stat()
-        guard stat(path, &status) == 0 else { throw LinuxError("open", path) }
+        guard stat(path, &status) == 0 else {
+            if errno == ENOENT { throw ArchiveError("notFound", "there is no file or folder \(path)", fix: "look at how it is spelled, and where you are") }
+            throw LinuxError("open", path)
+        }
         let limits = allowance.limits
         switch status.st_mode & S_IFMT {
         case S_IFDIR:

@@ -14,8 +14,8 @@ public struct BaseBuilder: Sendable {
     /// 2023-11-14: a constant, so that no image depends on the day of its build. Files of packages that are younger get this time.
     static let epoch = 1_700_000_000
 
-    private let images: ImageStore
-    private var home: String { images.home }
+    let images: ImageStore
+    var home: String { images.home }
 
     public init(images: ImageStore) { self.images = images }
 
@@ -45,10 +45,9 @@ public struct BaseBuilder: Sendable {
             throw BuildError(
                 "unsupported", "the base oci:\(reference) is an image of a registry, which terrine does not fetch yet",
                 fix: "name a base such as \(BaseDefinitions.builtInNames.joined(separator: ", ")), or export the image's files and use tar:PATH")
-        case .ociLayout(let path, _):
-            throw BuildError(
-                "unsupported", "the base oci-layout:\(path) is an OCI image layout, which terrine does not unpack yet",
-                fix: "export the image's files (`umoci unpack`, `podman export`) and use tar:PATH")
+        case .ociLayout:
+            guard let image = try images.cached(Self.key(ofArchive: plan)) else { return .missing(reason: "never built from this layout") }
+            return .ready(image, built: nil)
         }
     }
 
@@ -69,7 +68,7 @@ public struct BaseBuilder: Sendable {
         return try withExtendedLifetime(lock) { try build(plan, line) }
     }
 
-    private func definition(_ name: String, _ plan: Plan) throws -> BaseDefinition? { try BaseDefinitions(folder: plan.recipe.folder).find(name) }
+    func definition(_ name: String, _ plan: Plan) throws -> BaseDefinition? { try BaseDefinitions(folder: plan.recipe.folder).find(name) }
 
     private func local(_ name: String) throws -> Image {
         do {
@@ -84,7 +83,7 @@ public struct BaseBuilder: Sendable {
     private func flight(of plan: Plan) throws -> String {
         switch plan.recipe.base {
         case .named(let name): try definition(name, plan).map(Self.key) ?? Digest.of(text: name).hex
-        case .tar: Self.key(ofArchive: plan)
+        case .tar, .ociLayout: Self.key(ofArchive: plan)
         default: Digest.of(text: plan.recipe.base.text).hex
         }
     }
@@ -95,13 +94,30 @@ public struct BaseBuilder: Sendable {
         Digest.of(text: "base \(formatVersion) \(epoch) \(Plan.formatVersion) \(HostArchitecture.current) \(definition.canonical)").hex
     }
 
-    private static func key(ofArchive plan: Plan) -> String {
-        Digest.of(text: "tar \(formatVersion) \(epoch) \(HostArchitecture.current) \(plan.steps.first?.inputs.first?.digest ?? "")").hex
+    /// - Parameter parts: the hashes of the package indices, or the packages that a lock names.
+    static func cacheKey(_ definition: String, madeFrom parts: [String]) -> String { Digest.of(text: ([definition] + parts).joined(separator: "\n")).hex }
+
+    static func key(ofArchive plan: Plan) -> String {
+        var kind = "tar"
+        if case .ociLayout(_, let reference) = plan.recipe.base { kind = "oci-layout \(reference ?? "")" }
+        return Digest.of(text: "\(kind) \(formatVersion) \(epoch) \(HostArchitecture.current) \(plan.steps.first?.inputs.first?.digest ?? "")").hex
     }
 
     /// What the base was last made from; with a lock, what the base was made from that it names.
-    private func record(_ key: String, _ plan: Plan) throws -> BaseRecord? {
-        try BaseRecord.load("\(home)/bases/\(key)" + (locked(key, plan).map { "-" + Self.suffix($0) } ?? "") + ".json")
+    func record(_ key: String, _ plan: Plan) throws -> BaseRecord? { try BaseRecord.load("\(home)/bases/\(recordName(key, plan)).json") }
+
+    /// By its definition, and with a lock also by the packages that it names.
+    func recordName(_ key: String, _ plan: Plan) -> String { locked(key, plan).map { key + "-" + Self.suffix($0) } ?? key }
+
+    /// The names that a record is found by: by what a lock will say of it, and, if none said so before, by its definition alone.
+    func recordNames(_ record: BaseRecord, _ key: String, _ plan: Plan) -> [String] {
+        let exact = record.packages.map { key + "-" + Self.suffix($0) }
+        return [exact, locked(key, plan) == nil ? key : nil].compactMap { $0 }
+    }
+
+    /// Durable when it returns.
+    func save(_ record: BaseRecord, _ key: String, _ plan: Plan) throws {
+        for name in recordNames(record, key, plan) { try record.save("\(home)/bases/\(name).json") }
     }
 
     /// The packages that the recipe's lock names for this definition.
@@ -113,10 +129,12 @@ public struct BaseBuilder: Sendable {
     private static func suffix(_ packages: [String]) -> String { String(Digest.of(text: packages.joined(separator: "\n")).hex.prefix(16)) }
 
     /// What the base came to, for the lock; nil for one that is not made from packages, or is not built.
-    func resolution(of plan: Plan) throws -> TerrineLock.Resolution? {
+    ///
+    /// - Parameter found: of one that was found elsewhere, and is not here yet.
+    func resolution(of plan: Plan, found: BaseRecord? = nil) throws -> TerrineLock.Resolution? {
         guard case .named(let name) = plan.recipe.base, let definition = try definition(name, plan) else { return nil }
         let key = Self.key(of: definition)
-        guard let record = try record(key, plan), let packages = record.packages else { return nil }
+        guard let record = try found ?? record(key, plan), let packages = record.packages else { return nil }
         return .init(asked: key, packages: packages, indices: record.indices)
     }
 
@@ -126,9 +144,9 @@ public struct BaseBuilder: Sendable {
         case .named(let name):
             guard let definition = try definition(name, plan) else { return try local(name).digest.description }
             return try record(Self.key(of: definition), plan)?.cacheKey
-        case .tar: return Self.key(ofArchive: plan)
+        case .tar, .ociLayout: return Self.key(ofArchive: plan)
         case .image(let reference): return try images.resolve(reference).digest.description
-        case .oci, .ociLayout:
+        case .oci:
             if case .ready(let image, _) = try state(of: plan) { return image.digest.description }
             return nil
         }
@@ -144,15 +162,13 @@ public struct BaseBuilder: Sendable {
                 guard let definition = try definition(name, plan) else { return try local(name) }
                 let key = Self.key(of: definition)
                 let result = try DebianBootstrap(debian: definition.debian, epoch: Self.epoch, locked: locked(key, plan)).run(in: scratch, line: line)
-                let cacheKey = Digest.of(text: ([key] + (locked(key, plan) ?? result.indices)).joined(separator: "\n")).hex
+                let cacheKey = Self.cacheKey(key, madeFrom: locked(key, plan) ?? result.indices)
                 let image = try write(
                     tar: result.tar, key: cacheKey, step: "base \(name)", size: definition.disk, journal: definition.journal, seed: key, scratch, line)
                 try images.cache(cacheKey, image: image, recipe: "", step: "base \(name)", record: ["definition": definition.canonical])
                 let record = BaseRecord(
                     name: name, cacheKey: cacheKey, built: Date().timeIntervalSince1970, indices: result.indices, packages: result.packages)
-                // Found by what a lock will say of it, and, if none said so before, by its definition alone.
-                try record.save("\(home)/bases/\(key)-\(Self.suffix(result.packages)).json")
-                if locked(key, plan) == nil { try record.save("\(home)/bases/\(key).json") }
+                try save(record, key, plan)
                 return image
             case .tar(let path):
                 let tar = plan.steps.first?.inputs.first?.source ?? path
@@ -160,7 +176,15 @@ public struct BaseBuilder: Sendable {
                 let image = try write(tar: tar, key: key, step: "base tar", size: 16 << 30, journal: 16 << 20, seed: key, scratch, line)
                 try images.cache(key, image: image, recipe: "", step: "base tar", record: ["archive": key])
                 return image
-            case .image, .oci, .ociLayout:
+            case .ociLayout(let path, let reference):
+                var options = ImageImport.Options()
+                options.reference = reference
+                let index = plan.steps.first?.inputs.first?.source ?? path + "/index.json"
+                let imported = try ImageImport(images: images).run(URL(fileURLWithPath: index).deletingLastPathComponent().path, options, line: line)
+                let key = Self.key(ofArchive: plan)
+                try images.cache(key, image: imported.image, recipe: "", step: "base oci-layout", record: ["layout": key])
+                return imported.image
+            case .image, .oci:
                 throw BuildError("internal", "the base \(plan.recipe.base.text) is not one that is built")
             }
         }

@@ -7,8 +7,7 @@ enum HostTool {
     /// Debian packages by program, for the advice when one is missing.
     private static let packages = [
         "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "dumpe2fs": "e2fsprogs", "git": "git", "git-lfs": "git-lfs",
-        "unshare": "util-linux",
-        "setpriv": "util-linux",
+        "unshare": "util-linux", "setpriv": "util-linux", "prlimit": "util-linux", "e2fsck": "e2fsprogs", "qemu-img": "qemu-utils",
         "apt-config": "apt",
     ]
 

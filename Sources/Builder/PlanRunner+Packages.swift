@@ -14,12 +14,26 @@ extension PlanRunner {
     /// The layer is in the cache twice: by what was asked for, and by what that came to. So a build without a lock finds it, one with the lock that
     /// this build writes does, and a new resolution that comes to the same changes nothing.
     func resolvedLayer(
-        _ index: Int, of plan: Plan, over parent: Image, base: Image, _ options: Options, _ built: inout [BuildResult.Step]
+        _ index: Int, of plan: Plan, over parent: Image, base: Image, _ options: Options, _ remote: RemoteSteps, _ built: inout [BuildResult.Step]
     ) throws -> Image {
         let step = plan.steps[index]
         let key = StepKey(step, of: plan, parentLayers: parent.layers.map(\.description), baseEnvironment: base.environment)
         let isRenewed = try step.packages?.isRenewed == true || isOld(key.key, options)
-        return try cached(index, of: plan, key, ignoresCache: options.ignoresCache || isRenewed, &built) { built in
+        let layers = parent.layers.map(\.description)
+        func lockedKey(_ image: Image) -> StepKey? {
+            locked(step, as: image).map { StepKey($0, of: plan, parentLayers: layers, baseEnvironment: base.environment) }
+        }
+        func keep(_ image: Image) throws {
+            // The record that stays the last is the locked one's: it names the packages.
+            try images.cache(key.key, image: image, recipe: plan.recordName, step: step.id, record: key.record)
+            if let locked = lockedKey(image) { try images.cache(locked.key, image: image, recipe: plan.recordName, step: step.id, record: locked.record) }
+            try images.noteResolved(key.key)
+        }
+        // What is elsewhere under this key was made under that of what it came to.
+        let isRight = { (image: Image) in image.cacheKey != nil && image.cacheKey == lockedKey(image)?.key }
+        return try cached(
+            index, of: plan, key, ignoresCache: options.ignoresCache || isRenewed, remote, &built, isRight: isRight, arrived: keep
+        ) { built in
             let start = ContinuousClock.now
             reporter.report(.started(step: index, reason: "finding versions"))
             let lines: [String]
@@ -30,14 +44,16 @@ extension PlanRunner {
                 throw error
             }
             let locked = step.locked(to: lines)
-            let image = try layer(index, of: plan.replacing(index, with: locked), over: parent, base: base, options, &built)
-            // The record that stays the last is the locked one's: it names the packages.
-            try images.cache(key.key, image: image, recipe: plan.recordName, step: step.id, record: key.record)
-            let lockedKey = StepKey(locked, of: plan, parentLayers: parent.layers.map(\.description), baseEnvironment: base.environment)
-            try images.note(recipe: plan.recordName, step: step.id, record: lockedKey.record)
-            try images.noteResolved(key.key)
+            let image = try layer(index, of: plan.replacing(index, with: locked), over: parent, base: base, options, remote, &built)
+            try remote.whenHere(image, keep)
             return image
         }
+    }
+
+    /// The step as it is when it asks for exactly what its image has; nil when the image does not say.
+    func locked(_ step: PlanStep, as image: Image) -> PlanStep? {
+        guard let manager = step.packages?.request.manager.name, let label = image.labels[Self.lockLabel(manager)] else { return nil }
+        return step.locked(to: label.split(separator: "\n").map(String.init))
     }
 
     private func isOld(_ key: String, _ options: Options) throws -> Bool {

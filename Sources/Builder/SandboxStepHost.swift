@@ -7,9 +7,11 @@ import Synchronization
 /// Build machines that are sandboxes of this host.
 public final class SandboxStepHost: StepHost {
     private let host: MachineHost
+    private let trustsImages: Bool
     private let hasReaped = Mutex(false)
 
-    public init(_ host: MachineHost) { self.host = host }
+    /// - Parameter trustsImages: whether machines start although their image is foreign.
+    public init(_ host: MachineHost, trustsImages: Bool = false) { (self.host, self.trustsImages) = (host, trustsImages) }
 
     public func start(_ request: StepMachineRequest) throws -> any StepMachine {
         // What killed builds left goes before there is more.
@@ -19,6 +21,9 @@ public final class SandboxStepHost: StepHost {
         }
         var spec = MachineSpec(image: request.image)
         spec.isTransient = true
+        spec.trustsImage = trustsImages
+        // The same on every host and each time: CMake, autotools and many tests write it down.
+        spec.hostname = "build"
         spec.startsServices = request.startsServices
         spec.network = request.network == .none ? NetworkChoice.none : .open(allow: [])
         spec.cpus = request.cpus

@@ -50,11 +50,15 @@ enum PackFormat {
 
     /// The frames of the pack in `file`, and where each begins; nil when it is no pack of ours.
     static func read(_ file: Descriptor, bytes: Int64) throws -> [(offset: Int64, frame: Frame)]? {
-        func part(_ offset: Int64, _ count: Int) throws -> [UInt8] {
+        try read(bytes: bytes) { offset, count in
             try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
                 filled = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]), at: offset)
             }
         }
+    }
+
+    /// As ``read(_:bytes:)``, of a pack of which `part` gives bytes.
+    static func read(bytes: Int64, part: (_ offset: Int64, _ count: Int) throws -> [UInt8]) throws -> [(offset: Int64, frame: Frame)]? {
         guard bytes >= 17 else { return nil }
         let footer = try part(bytes - 9, 9)
         guard footer.count == 9, footer.word(5) == seekableMagic, footer[4] == 0 else { return nil }

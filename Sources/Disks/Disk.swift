@@ -16,7 +16,8 @@ public final class Disk: BlockBackend {
     ///   - source: the image, or nil for a blank disk; where it is smaller than the disk, zeroes follow.
     ///   - sealed: overlays between image and top, oldest first; none is larger than the disk.
     ///   - overlay: the writable top, of exactly the disk's size.
-    public init(source: (any ChunkSource)?, sealed: [SealedOverlay] = [], overlay: Overlay) throws {
+    ///   - expected: chunks of the image that will be read soon, first ones first: they are fetched meanwhile.
+    public init(source: (any ChunkSource)?, sealed: [SealedOverlay] = [], overlay: Overlay, expected: [UInt64] = []) throws {
         size = overlay.size
         if let wrong = sealed.first(where: { $0.size > overlay.size }) {
             throw DiskError(
@@ -24,7 +25,14 @@ public final class Disk: BlockBackend {
         }
         readAhead = ReadAhead(diskSize: size)
         current = Mutex(DiskStack(source: source, sealed: sealed, top: overlay, readAhead: readAhead))
+        if let source { readAhead.fetch(expected, of: source) }
     }
+
+    /// The chunks of the image that were read first, in that order; ``rememberedReads`` at most.
+    public var firstReads: [UInt64] { readAhead.firstReads }
+
+    /// 8 MiB of chunks.
+    public static let rememberedReads = 128
 
     deinit { readAhead.stop() }
 

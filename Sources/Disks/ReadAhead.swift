@@ -1,6 +1,6 @@
 import Linux
 
-/// Notices when an image is read in order, and has a thread of its own fetch what comes next.
+/// Has a thread of its own fetch what will be read next: what was read at another start from this image, and what follows where an image is read in order.
 final class ReadAhead: Sendable {
     /// Someone who reads in order: `next` chunk expected, `fetched` asked for up to there.
     private struct Stream {
@@ -23,6 +23,8 @@ final class ReadAhead: Sendable {
     private nonisolated(unsafe) var clock: UInt64 = 0
     private nonisolated(unsafe) var started = false
     private nonisolated(unsafe) var stopped = false
+    private nonisolated(unsafe) var first: [UInt64] = []
+    private nonisolated(unsafe) var seen: Set<UInt64> = []
 
     init(diskSize: Int64) { end = UInt64(diskSize + Int64(DiskUnit.chunk) - 1) >> UInt64(DiskUnit.chunkShift) }
 
@@ -30,6 +32,7 @@ final class ReadAhead: Sendable {
     func note(_ chunks: Range<UInt64>, of source: any ChunkSource) {
         monitor.lock()
         defer { monitor.unlock() }
+        if first.count < Disk.rememberedReads { for chunk in chunks where seen.insert(chunk).inserted && !source.isZero(chunk) { first.append(chunk) } }
         clock += 1
         guard
             let index = streams.indices.filter({
@@ -58,6 +61,32 @@ final class ReadAhead: Sendable {
         } else {
             queue.append((first..<last, source, index))
         }
+        wake()
+    }
+
+    /// The chunks that were read first, in that order.
+    var firstReads: [UInt64] {
+        monitor.lock()
+        defer { monitor.unlock() }
+        return first
+    }
+
+    /// Fetches chunks before anybody asks for them, in this order.
+    func fetch(_ chunks: [UInt64], of source: any ChunkSource) {
+        monitor.lock()
+        defer { monitor.unlock() }
+        for chunk in chunks where chunk < end {
+            if let last = queue.last, last.chunks.upperBound == chunk {
+                queue[queue.count - 1].chunks = last.chunks.lowerBound..<chunk + 1
+            } else {
+                queue.append((chunk..<chunk + 1, source, -1))
+            }
+        }
+        if !queue.isEmpty { wake() }
+    }
+
+    /// The monitor is locked.
+    private func wake() {
         if !started {
             started = true
             // Without its thread the disk is only slower.

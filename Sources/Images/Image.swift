@@ -38,6 +38,8 @@ public struct ImageDraft: Sendable {
     public var labels: [String: String]
     /// Who makes it, when and how long it took: of the manifest, and no part of the image.
     public var made: MakerNote?
+    /// Where the blocks came from, for people, when a stranger wrote them; a foreign parent's counts without being said. Of the store, and no part of the image.
+    public var foreignOrigin: String?
 
     public init(
         parent: Image?, virtualBytes: Int64, environment: [String: String], machine: MachineDefaults, step: String?, cacheKey: String?,
@@ -56,7 +58,7 @@ public struct ImageDraft: Sendable {
 }
 
 /// The OCI image config: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md
-struct ImageConfig: Codable {
+package struct ImageConfig: Codable {
     var architecture: String
     var os = "linux"
     var config: Settings
@@ -109,7 +111,7 @@ struct ImageConfig: Codable {
     }
 
     /// The same value always gives the same bytes.
-    static func canonical(_ value: some Encodable) throws -> [UInt8] {
+    package static func canonical(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(value))

@@ -56,6 +56,8 @@ extension ImageStore {
         public var step: String?
         public var cacheKey: String?
         public var treeDigest: String?
+        /// Where its blocks came from, when a stranger wrote them.
+        public var foreignOrigin: String?
 
         public struct Layer: Codable, Sendable {
             public var diffID: String
@@ -72,7 +74,7 @@ extension ImageStore {
             allocatedBytes: summary?.sizes?.allocatedBytes ?? 0, storedBytes: summary?.storedBytes ?? 0,
             layers: zip(image.layers, manifest.layers).map { Inspection.Layer(diffID: $0.description, blob: $1.digest.description, blobBytes: $1.size) },
             environment: image.environment, machine: image.machine, labels: image.labels, parent: image.parent?.description, step: image.step,
-            cacheKey: image.cacheKey, treeDigest: image.treeDigest)
+            cacheKey: image.cacheKey, treeDigest: image.treeDigest, foreignOrigin: try foreignOrigin(of: image.digest))
     }
 
     /// For `history`: the image, then what it was made from, as far as the store has it.

@@ -19,7 +19,7 @@ extension ImageStore {
         }
     }
 
-    private func changeIndex(_ body: (inout OCIIndex) throws -> Void) throws {
+    func changeIndex(_ body: (inout OCIIndex) throws -> Void) throws {
         let lock = try FileLock(path + "/index.lock")
         var index = try readIndex()
         let before = index.manifests

@@ -13,6 +13,7 @@ extension ImageStore {
         var manifest = try manifest(of: image.digest)
         manifest.config = OCIDescriptor(mediaType: OCIManifest.configType, digest: digest, size: Int64(configBytes.count))
         let manifestBytes = try ImageConfig.canonical(manifest)
+        if let origin = try foreignOrigin(of: image.digest) { try markForeign(digest, from: origin) }
         // Holds off `gc` until the new image stands.
         let writer = try ChunkWriter(chunks, level: 3)
         try writer.commit([configBytes, manifestBytes]) { database in

@@ -71,8 +71,9 @@ extension ImageStore {
             let lock = try chunks.lockForCollection(waiting: wait)
             defer { withExtendedLifetime(lock) {} }
             reach.chunks.extend(to: try chunks.noNumbers())
-            reach.blobs.formUnion(try foreignBlobs())
             let dead = try mark(&reach, grace, keeping: kept)
+            try dropAttachments(keeping: Set(allImages()).subtracting(dead))
+            reach.blobs.formUnion(try foreignBlobs())
             // Rows first: who finds no row does not look for the blobs.
             try chunks.index.write { database in
                 for table in ["images", "summaries"] {
@@ -93,6 +94,8 @@ extension ImageStore {
         }
         result.bytes += try chunks.compact(sparse).bytes
         try maps.collect(keeping: Set(allImages()))
+        try collectForeignMarks()
+        try collectStartProfiles()
         try removeStrayFiles()
     }
 

@@ -174,11 +174,16 @@ public final class ImageStore: Sendable {
             annotations: draft.made?.annotations)
         let manifestBytes = try ImageConfig.canonical(manifest)
         blobs += [configBytes, manifestBytes]
+        let origin = try draft.foreignOrigin ?? draft.parent.flatMap { try foreignOrigin(of: $0.digest) }
+        if let origin { try markForeign(digest, from: origin) }
         try writer.commit(blobs) { database in
             try database.execute(
                 sql: "INSERT OR IGNORE INTO images (digest, manifest) VALUES (?, ?)", arguments: [Data(digest.bytes), Data(Digest.of(manifestBytes).bytes)])
             if database.changesCount > 0 { try ImageSummary(image, changedChunks: added.count, layerBytes: manifest.layerBytes).save(database) }
         }
+
+        // Of the same bytes as one that came from elsewhere: what we make ourselves is not foreign.
+        if origin == nil, isForeign(digest) { try trust(digest) }
 
         let new = Set(added.compactMap(\.digest)).subtracting(numbers.keys)
         try numbers.merge(chunks.numbers(of: new)) { $1 }

@@ -16,6 +16,8 @@ public struct MachineDefaults: Codable, Sendable, Equatable {
     public var ports: [Port] = []
     /// The recipe's name.
     public var recipe: String?
+    /// What `run` runs when it is given no command: of an imported image, what a container of it would run.
+    public var command: [String]?
 
     public init() {}
 

@@ -9,6 +9,7 @@ extension Machine {
         let lock = try lock()
         let before = try file()
         let wasRunning = before.condition == .running
+        if let target { try host.requireTrust(in: target.digest, named: nil, isTrusted: before.settings.trustsImage == true) }
         if let target, target.virtualBytes > before.diskSize {
             throw MachineError(
                 "invalid", "the image's disk of \(target.virtualBytes) bytes is larger than that of `\(name)`, \(before.diskSize)",

@@ -65,6 +65,10 @@ struct MachineFile: Codable, Sendable, Equatable {
         var binds: [Bind] = []
         var services: [MachineDefaults.Service] = []
         var runtime = "runc"
+        /// Nil: no.
+        var trustsImage: Bool?
+        /// Nil: the machine's name.
+        var hostname: String?
     }
 }
 

@@ -18,7 +18,7 @@ extension MachineHost {
 
     /// The command is started along with its machine, which saves the runtime's second call, and ends with it.
     private func runAsFirst(_ spec: MachineSpec, _ exec: ExecSpec) throws -> ExitStatus {
-        let (machine, lock) = try timed("write the machine down") { try make(name: spec.name) { name, now in try MachineFile(spec, name: name, now: now) } }
+        let (machine, lock) = try timed("write the machine down") { try make(spec) }
         let command = ForegroundCommand(
             arguments: exec.arguments, environment: exec.environment, workingFolder: exec.workingFolder, user: exec.user)
         do {

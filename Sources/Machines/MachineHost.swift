@@ -61,7 +61,7 @@ public final class MachineHost: Sendable {
     ///
     /// A machine that cannot start is gone again when this throws, but for one whose service failed: it can be looked into.
     public func start(_ spec: MachineSpec) throws -> Machine {
-        let (machine, lock) = try make(name: spec.name) { name, now in try MachineFile(spec, name: name, now: now) }
+        let (machine, lock) = try make(spec)
         try bringUpNew(machine, lock)
         return machine
     }

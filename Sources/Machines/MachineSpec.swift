@@ -26,8 +26,12 @@ public struct MachineSpec: Sendable {
     public var ports: [MachineDefaults.Port] = []
     public var binds: [Bind] = []
     public var startsServices = true
+    /// What it takes for its host's name; the machine's own when nil. Programs write it into what they make.
+    public var hostname: String?
     /// Goes when its owner does: for one command, or one step of a build.
     public var isTransient = false
+    /// Start it although the image is foreign: its owner vouches for what is on the disk.
+    public var trustsImage = false
     /// After so long `gc` removes it; nil: never.
     public var timeToLive: Duration?
     /// The OCI runtime's program.
@@ -71,6 +75,8 @@ extension MachineFile {
         settings.binds = spec.binds
         settings.services = spec.startsServices ? defaults.services : []
         settings.runtime = spec.runtime
+        settings.hostname = spec.hostname
+        settings.trustsImage = spec.trustsImage ? true : nil
         self.init(
             name: name, id: MachineName.drawID(), created: now, state: .created, image: spec.image.digest.description,
             imageReference: spec.imageReference ?? spec.image.digest.description, sealed: sealed, top: MachineName.drawID(), origin: sealed,

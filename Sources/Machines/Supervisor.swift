@@ -45,7 +45,9 @@ public enum Supervisor {
         let export: FUSEExport
         do {
             session = try timed("open the store") { try SupervisorSession(home: home, name: machine, channel: channel) }
-            disk = try timed("open the disk") { try session.open(description, liveStates: Dictionary(zip(names, descriptors.dropFirst(2))) { $1 }) }
+            disk = try timed("open the disk") {
+                try session.open(description, liveStates: Dictionary(zip(names, descriptors.dropFirst(2))) { $1 }, isStart: !resumed)
+            }
             export = try FUSEExport(descriptor: descriptors[0], backend: disk, threads: 4, resumed: resumed, log: log)
             try export.start()
         } catch {
@@ -91,7 +93,8 @@ private final class SupervisorSession {
         }
     }
 
-    func open(_ description: DiskDescription, liveStates: [String: Descriptor]) throws -> Disk {
+    /// - Parameter isStart: whether a machine comes up on it; else another server had it.
+    func open(_ description: DiskDescription, liveStates: [String: Descriptor], isStart: Bool) throws -> Disk {
         let reader = try images.reader(of: images.image(digest(description.image)))
         let sealed = try description.sealed.map { try SealedOverlay.open(paths.overlay($0), liveState: liveStates[$0]) }
         let top: Overlay
@@ -103,7 +106,27 @@ private final class SupervisorSession {
             for name in ["/data", "/state"] { unlink(folder + name) }
             top = try Overlay.create(in: folder, size: description.size, liveState: liveStates[description.top], volatile: description.isVolatile)
         }
-        return try Disk(source: reader, sealed: sealed, overlay: top)
+        if !isStart { return try Disk(source: reader, sealed: sealed, overlay: top) }
+        let image = try digest(description.image)
+        let profile = images.startProfile(of: image)
+        let disk = try Disk(source: reader, sealed: sealed, overlay: top, expected: profile)
+        _ = try PlainThread { [images] in Self.watchStart(of: disk, profile, image, images) }
+        return disk
+    }
+
+    /// Writes down what this start reads, when that is news.
+    private static func watchStart(of disk: Disk, _ profile: [UInt64], _ image: Digest, _ images: ImageStore) {
+        var known = profile
+        // Not only once: a machine may be gone as soon as its command has ended.
+        for _ in 0..<5 {
+            usleep(40_000)
+            let all = known + Set(disk.firstReads).subtracting(known).sorted()
+            // A command of its own each time must not make it grow for ever.
+            guard known.count < Disk.rememberedReads, all.count > known.count + known.count / 8 else { continue }
+            known = Array(all.prefix(Disk.rememberedReads))
+            // Only a hint; a store that cannot be written has none.
+            try? images.saveStartProfile(known, of: image)
+        }
     }
 
     private func digest(_ text: String) throws -> Digest {

@@ -1,7 +1,7 @@
 /// A path pattern: `*`, `?` and `[a-z]` inside a name, `**` for any number of folders, `\` before a letter taken as it is.
 ///
 /// One matcher for `.gitignore` lines and for `inputs`; the rules are gitignore(5)'s.
-struct GlobPattern: Sendable {
+package struct GlobPattern: Sendable {
     private enum Part: Sendable {
         case anything
         case literal([UInt8])
@@ -10,7 +10,7 @@ struct GlobPattern: Sendable {
 
     private let parts: [Part]
 
-    init(_ pattern: some StringProtocol) {
+    package init(_ pattern: some StringProtocol) {
         parts = pattern.split(separator: "/").filter { $0 != "." }.map { name in
             let bytes = Array(name.utf8)
             if bytes == Array("**".utf8) { return .anything }
@@ -19,7 +19,7 @@ struct GlobPattern: Sendable {
     }
 
     /// Why this is no pattern; nil when it is.
-    static func problem(_ pattern: String) -> String? {
+    package static func problem(_ pattern: String) -> String? {
         if pattern.contains("{") || pattern.contains("}") { return "`{a,b}` is not understood; write two inputs" }
         let open = pattern.contains("[")
         let close = pattern.contains("]")
@@ -30,15 +30,15 @@ struct GlobPattern: Sendable {
     var isRoot: Bool { parts.isEmpty }
 
     /// No wildcard in it: the name of one file or folder.
-    var isLiteral: Bool {
+    package var isLiteral: Bool {
         parts.allSatisfy { if case .literal = $0 { true } else { false } }
     }
 
     /// Whether the pattern is the whole of `path` (names from the root).
-    func matches(_ path: ArraySlice<[UInt8]>) -> Bool { Self.match(parts[...], path) }
+    package func matches(_ path: ArraySlice<[UInt8]>) -> Bool { Self.match(parts[...], path) }
 
     /// Whether the pattern is `path` or a folder above it: what a folder's name selects.
-    func selects(_ path: [[UInt8]]) -> Bool {
+    package func selects(_ path: [[UInt8]]) -> Bool {
         (1...max(1, path.count)).contains { matches(path.prefix($0)) }
     }
 

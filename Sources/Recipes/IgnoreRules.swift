@@ -1,5 +1,5 @@
 /// The rules of the `.gitignore` and `.terrineignore` files from a root down to one folder; the last that matches decides.
-struct IgnoreRules: Sendable {
+package struct IgnoreRules: Sendable {
     private struct Rule: Sendable {
         let glob: GlobPattern
         /// How many names of a path lie above the file that holds the rule.
@@ -12,8 +12,10 @@ struct IgnoreRules: Sendable {
 
     private var rules: [Rule] = []
 
+    package init() {}
+
     /// Adds the lines of a file that lies `depth` names below the root; they go before all earlier ones.
-    mutating func add(_ text: String, depth: Int) {
+    package mutating func add(_ text: String, depth: Int) {
         for line in text.split(whereSeparator: \.isNewline) {
             var pattern = Substring(line)
             while pattern.hasSuffix(" "), !pattern.hasSuffix("\\ ") { pattern = pattern.dropLast() }
@@ -32,7 +34,7 @@ struct IgnoreRules: Sendable {
     }
 
     /// Whether `path` (names from the root) is ignored; folders above it were asked before.
-    func ignores(_ path: [[UInt8]], isFolder: Bool) -> Bool {
+    package func ignores(_ path: [[UInt8]], isFolder: Bool) -> Bool {
         for rule in rules.reversed() {
             if rule.isFolderOnly, !isFolder { continue }
             let tail = rule.isNameOnly ? path.suffix(1) : path.dropFirst(rule.depth)

@@ -56,18 +56,18 @@ public enum Quantities {
         text.wholeMatch(of: /[0-7]{3,4}/) != nil ? UInt32(text, radix: 8) : nil
     }
 
-    static func isUser(_ text: String) -> Bool {
+    package static func isUser(_ text: String) -> Bool {
         text.wholeMatch(of: /[a-z_][a-z0-9_-]{0,31}(:[a-z_][a-z0-9_-]{0,31})?|[0-9]{1,9}(:[0-9]{1,9})?/) != nil
     }
 
-    static func isVariable(_ text: String) -> Bool { text.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]*/) != nil }
+    package static func isVariable(_ text: String) -> Bool { text.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]*/) != nil }
 
-    static func isName(_ text: String) -> Bool { text.wholeMatch(of: /[a-z0-9][a-z0-9._-]{0,62}/) != nil }
+    package static func isName(_ text: String) -> Bool { text.wholeMatch(of: /[a-z0-9][a-z0-9._-]{0,62}/) != nil }
 
-    static func isTitle(_ text: String) -> Bool { text.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9 ._+-]{0,62}/) != nil }
+    package static func isTitle(_ text: String) -> Bool { text.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9 ._+-]{0,62}/) != nil }
 
     /// Why a path inside the machine cannot be used; nil when it can.
-    static func machinePathProblem(_ path: String) -> String? {
+    package static func machinePathProblem(_ path: String) -> String? {
         if let problem = pathProblem(path) { return problem }
         if !path.hasPrefix("/") { return "it must be absolute" }
         if path == "/" { return "it must not be the root" }

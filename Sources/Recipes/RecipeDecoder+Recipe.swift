@@ -145,7 +145,7 @@ extension RecipeDecoder {
     }
 
     /// One text, or a list of them.
-    func texts(_ node: SourceNode, _ path: String, expected: String) -> [String] {
+    package func texts(_ node: SourceNode, _ path: String, expected: String) -> [String] {
         if case .list = node.value {
             return list(node, path, expected: expected).compactMap { text($0.node, $0.path, expected: "text") }
         }

@@ -1,5 +1,5 @@
 /// Reads nodes by a schema and collects every problem; what cannot be read is nil, and reading goes on.
-final class RecipeDecoder {
+package final class RecipeDecoder {
     let files: RecipeFiles
     private(set) var diagnostics: [Diagnostic] = []
     /// Values that are told to be wrong already, and places of them.
@@ -17,15 +17,15 @@ final class RecipeDecoder {
 
     init(_ files: RecipeFiles, managers: ManagerCatalog = ManagerCatalog(folder: "")) { (self.files, self.managers) = (files, managers) }
 
-    convenience init(_ source: RecipeSource) { self.init(RecipeFiles(source)) }
+    package convenience init(_ source: RecipeSource) { self.init(RecipeFiles(source)) }
 
     /// Nothing more is told of the value at this place.
     func mute(_ location: SourceLocation) { muted.insert(location) }
 
-    var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
+    package var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
 
     /// In the order of the files, what is of none (`--set`) last; equal ones once.
-    var sorted: [Diagnostic] {
+    package var sorted: [Diagnostic] {
         var seen: Set<Diagnostic> = []
         return diagnostics.filter { seen.insert($0).inserted }.enumerated().sorted { a, b in
             let x = (files.rank(a.element.file), a.element.line, a.element.column, a.offset)
@@ -34,7 +34,7 @@ final class RecipeDecoder {
         }.map(\.element)
     }
 
-    func report(
+    package func report(
         _ location: SourceLocation, _ message: String, expected: String? = nil, nearest: String? = nil,
         severity: Diagnostic.Severity = .error
     ) {
@@ -46,12 +46,12 @@ final class RecipeDecoder {
 
     func add(_ diagnostic: Diagnostic) { diagnostics.append(diagnostic) }
 
-    func wrongType(_ node: SourceNode, _ path: String, expected: String) {
+    package func wrongType(_ node: SourceNode, _ path: String, expected: String) {
         report(node.location, "`\(path)` is \(node.found)", expected: expected)
     }
 
     /// The mapping's fields; unknown, repeated and missing keys are told here.
-    func fields(_ node: SourceNode, _ schema: RecipeSchema, _ path: String) -> Fields? {
+    package func fields(_ node: SourceNode, _ schema: RecipeSchema, _ path: String) -> Fields? {
         locations[path] = node.location
         guard case .map(let entries) = node.value else {
             report(
@@ -81,7 +81,7 @@ final class RecipeDecoder {
         return Fields(decoder: self, schema: schema, path: path, values: values, location: node.location)
     }
 
-    func text(_ node: SourceNode, _ path: String, expected: String) -> String? {
+    package func text(_ node: SourceNode, _ path: String, expected: String) -> String? {
         locations[path] = node.location
         guard case .scalar(let text, _) = node.value, !node.isNull, !text.trimmed.isEmpty else {
             if case .scalar(_, plain: false) = node.value {
@@ -100,7 +100,7 @@ final class RecipeDecoder {
         return text
     }
 
-    func list(_ node: SourceNode, _ path: String, expected: String) -> [(node: SourceNode, path: String)] {
+    package func list(_ node: SourceNode, _ path: String, expected: String) -> [(node: SourceNode, path: String)] {
         locations[path] = node.location
         guard case .list(let items) = node.value else {
             wrongType(node, path, expected: expected)
@@ -110,7 +110,7 @@ final class RecipeDecoder {
     }
 
     /// A scalar that `read` understands.
-    func value<T>(
+    package func value<T>(
         _ node: SourceNode, _ path: String, expected: String, nearest: (String) -> String? = { _ in nil },
         _ read: (String) -> T?
     ) -> T? {
@@ -122,7 +122,7 @@ final class RecipeDecoder {
         return nil
     }
 
-    func choice<T: RawRepresentable & CaseIterable>(_ node: SourceNode, _ path: String, _: T.Type) -> T?
+    package func choice<T: RawRepresentable & CaseIterable>(_ node: SourceNode, _ path: String, _: T.Type) -> T?
     where T.RawValue == String {
         let names = T.allCases.map(\.rawValue)
         return value(
@@ -132,38 +132,38 @@ final class RecipeDecoder {
 }
 
 /// The fields of one mapping, by name.
-struct Fields {
+package struct Fields {
     let decoder: RecipeDecoder
     let schema: RecipeSchema
     let path: String
     let values: [String: SourceNode]
-    let location: SourceLocation
+    package let location: SourceLocation
 
-    func node(_ key: String) -> SourceNode? { values[key] }
+    package func node(_ key: String) -> SourceNode? { values[key] }
 
-    func path(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+    package func path(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     func shape(_ key: String) -> String { schema.keys.first { $0.name == key }?.shape ?? "a value" }
 
-    func text(_ key: String) -> String? {
+    package func text(_ key: String) -> String? {
         node(key).flatMap { decoder.text($0, path(key), expected: shape(key)) }
     }
 
-    func value<T>(
+    package func value<T>(
         _ key: String, _ expected: String, nearest: (String) -> String? = { _ in nil }, _ read: (String) -> T?
     ) -> T? {
         node(key).flatMap { decoder.value($0, path(key), expected: expected, nearest: nearest, read) }
     }
 
-    func choice<T: RawRepresentable & CaseIterable>(_ key: String, _ type: T.Type) -> T? where T.RawValue == String {
+    package func choice<T: RawRepresentable & CaseIterable>(_ key: String, _ type: T.Type) -> T? where T.RawValue == String {
         node(key).flatMap { decoder.choice($0, path(key), type) }
     }
 
-    func list(_ key: String) -> [(node: SourceNode, path: String)] {
+    package func list(_ key: String) -> [(node: SourceNode, path: String)] {
         node(key).map { decoder.list($0, path(key), expected: shape(key)) } ?? []
     }
 
-    func flag(_ key: String) -> Bool? {
+    package func flag(_ key: String) -> Bool? {
         value(key, "true or false") { ["true": true, "false": false][$0] }
     }
 
@@ -177,13 +177,13 @@ struct Fields {
         value(key, "a duration such as 30s, 5m or 1h30m") { Quantities.duration($0) }
     }
 
-    func user(_ key: String) -> String? {
+    package func user(_ key: String) -> String? {
         value(key, "a user of the machine: a name or a number, with :group if need be") {
             Quantities.isUser($0) ? $0 : nil
         }
     }
 
-    func name(_ key: String) -> String? {
+    package func name(_ key: String) -> String? {
         value(
             key, "small letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most 63",
             nearest: { text in
@@ -193,7 +193,7 @@ struct Fields {
             { Quantities.isName($0) ? $0 : nil })
     }
 
-    func title(_ key: String) -> String? {
+    package func title(_ key: String) -> String? {
         value(key, "letters, digits, spaces and `. _ + -`, beginning with a letter or digit, at most 63") {
             Quantities.isTitle($0) ? $0 : nil
         }
@@ -208,7 +208,7 @@ struct Fields {
         return nil
     }
 
-    func environment(_ key: String) -> [String: String] {
+    package func environment(_ key: String) -> [String: String] {
         guard let node = node(key) else { return [:] }
         let path = path(key)
         decoder.noteLocation(path, node.location)

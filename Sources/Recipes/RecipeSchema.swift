@@ -1,10 +1,12 @@
 /// What a mapping of the recipe may hold. The decoder reads by it; a key that is not here does not exist.
-struct RecipeSchema: Sendable {
-    struct Key: Sendable {
+package struct RecipeSchema: Sendable {
+    package struct Key: Sendable {
         let name: String
         /// What its value looks like, for a diagnostic.
         let shape: String
         var isRequired = false
+
+        package init(name: String, shape: String, isRequired: Bool = false) { (self.name, self.shape, self.isRequired) = (name, shape, isRequired) }
     }
 
     /// "a step", "`resources`": what the mapping is called in a diagnostic.
@@ -14,6 +16,10 @@ struct RecipeSchema: Sendable {
     var later: [String: String] = [:]
     /// What can be done about a key that is not here.
     var advice: String?
+
+    package init(noun: String, keys: [Key], later: [String: String] = [:], advice: String? = nil) {
+        (self.noun, self.keys, self.later, self.advice) = (noun, keys, later, advice)
+    }
 
     var allowed: String { keys.map(\.name).joined(separator: ", ") + (advice.map { "; \($0)" } ?? "") }
 

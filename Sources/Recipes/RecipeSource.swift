@@ -1,7 +1,7 @@
 import Yams
 
 /// The text of a recipe and its tree of nodes; knows YAML, nothing of recipes.
-struct RecipeSource {
+package struct RecipeSource {
     /// A recipe larger than this is a mistake.
     static let sizeLimit = 1 << 20
     /// Bounds what aliases can unfold to.
@@ -13,7 +13,7 @@ struct RecipeSource {
     let text: String
     let lines: [String]
 
-    init(file: String, text: String) {
+    package init(file: String, text: String) {
         self.file = file
         self.text = text
         // By scalars: CR LF is one Character.
@@ -37,7 +37,7 @@ struct RecipeSource {
     }
 
     /// The tree. Throws ``RecipeDiagnostics`` for a syntax error; equal keys are marked, and told by the decoder.
-    func root() throws -> SourceNode {
+    package func root() throws -> SourceNode {
         if text.utf8.count > Self.sizeLimit {
             throw failure(1, 1, "the file is larger than \(Self.sizeLimit / 1024) KiB", expected: "a recipe")
         }

@@ -85,6 +85,8 @@ public struct HostFileContent: FileContent {
             let found = lseek(file.raw, Int(offset), what)
             if found >= 0 { return Int64(found) }
             if errno == ENXIO { return nil }
+            // A block device, which has none.
+            if errno == EINVAL { return what == seekData ? offset : nil }
             throw LinuxError("seek", path)
         }
         var ranges: [Range<Int64>] = []

@@ -1,4 +1,6 @@
+import Archives
 import ArgumentParser
+import Autoinstall
 import Builder
 import ChunkStore
 import Disks
@@ -7,6 +9,7 @@ import Images
 import Linux
 import Machines
 import Recipes
+import Remotes
 import Reports
 import Trees
 
@@ -81,7 +84,9 @@ struct ErrorReport {
         switch error {
         case is RecipeDiagnostics, is RecipeError: 2
         case let error as BuildError where error.code == "cancelled": 130
-        case is StoreError, is ImageError, is DiskError, is MachineError, is BuildError, is TreeError, is ReportError: 1
+        case is StoreError, is ImageError, is RemoteError, is DiskError, is MachineError, is BuildError, is ArchiveError, is TreeError, is ReportError,
+            is AutoinstallError:
+            1
         default: 125
         }
     }
@@ -99,11 +104,14 @@ struct ErrorReport {
         switch error {
         case let error as StoreError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as ImageError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as RemoteError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as DiskError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as MachineError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as ArchiveError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as BuildError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as TreeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as ReportError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
+        case let error as AutoinstallError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as RecipeDiagnostics: Parts(code: "badRecipe", message: "\(error)", cause: nil, fix: nil)
         case let error as RecipeError: Parts(code: error.code, message: error.message, cause: error.cause, fix: error.fix)
         case let error as LinuxError where error.code == ENOSPC:

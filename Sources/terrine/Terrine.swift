@@ -12,7 +12,9 @@ struct Terrine: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Images from recipes",
-                subcommands: [PlanCommand.self, Build.self, ContinuousIntegration.self, FormatCommand.self, LintCommand.self, SchemaCommand.self]),
+                subcommands: [
+                    InitCommand.self, PlanCommand.self, Build.self, ContinuousIntegration.self, FormatCommand.self, LintCommand.self, SchemaCommand.self,
+                ]),
             CommandGroup(
                 name: "Machines",
                 subcommands: [
@@ -23,10 +25,12 @@ struct Terrine: ParsableCommand {
             CommandGroup(
                 name: "Images",
                 subcommands: [
-                    ImageList.self, History.self, Inspect.self, Diff.self, Explain.self, Flatten.self, Sbom.self, Tag.self, RemoveImage.self,
+                    ImageList.self, History.self, Inspect.self, Export.self, Import.self, Diff.self, Explain.self, Flatten.self, Sbom.self, Tag.self,
+                    RemoveImage.self,
                     CollectGarbage.self,
                     Verify.self, DiskUse.self,
                 ]),
+            CommandGroup(name: "Registries", subcommands: [PushCommand.self, PullCommand.self, Sign.self, ProvenanceCommand.self]),
             CommandGroup(name: "Host", subcommands: [Doctor.self, CompletionCommand.self, VersionCommand.self]),
         ])
 }

@@ -15,14 +15,14 @@ import Testing
         let state = try readFile(folder + "/state")
         let sums = try readFile(folder + "/checksums")
         Fuzzer.run("overlay states", [state]) { input in
-            try Data(input).write(to: URL(filePath: folder + "/state"))
+            try Fuzzer.write(input, to: folder + "/state")
             _ = try RestingOverlay(folder).verify()
         }
-        try Data(state).write(to: URL(filePath: folder + "/state"))
+        try Fuzzer.write(state, to: folder + "/state")
         let overlay = try RestingOverlay(folder)
         #expect(try overlay.verify() == [])
         Fuzzer.run("overlay checksums", [sums]) { input in
-            try Data(input).write(to: URL(filePath: folder + "/checksums"))
+            try Fuzzer.write(input, to: folder + "/checksums")
             _ = try overlay.verify()
         }
     }
@@ -39,7 +39,7 @@ import Testing
             // The page's own sum, over all before it.
             let sum = bytes.withUnsafeBytes { XXHash64.hash(UnsafeRawBufferPointer(rebasing: $0[..<4088])) }
             for index in 0..<8 { bytes[4088 + index] = UInt8(truncatingIfNeeded: sum >> UInt64(index * 8)) }
-            try Data(bytes).write(to: URL(filePath: path))
+            try Fuzzer.write(bytes, to: path)
             _ = try RestingOverlay(scratch.path + "/example").verify()
         }
     }

@@ -90,4 +90,42 @@ struct LanguageTests {
             #expect(run.errors.contains("work/ci/part.yaml:2:8: error: `packages.apt` is `git`"))
         }
     }
+
+    @Test("a fragment and a team's recipe are read out of an image, through links, and never run or mounted")
+    func fragmentsOfImages() throws {
+        try Home.with { home in
+            let team = try home.writeRecipe(
+                """
+                workspace: { path: /work }
+                env: { TEAM: blue }
+                files:
+                  - { from: part.yaml, to: /usr/share/parts/part.yaml }
+                steps:
+                  - { name: link, run: "mkdir -p /etc/parts && ln -s ../../usr/share/parts/part.yaml /etc/parts/now.yaml", inputs: [] }
+
+                """, in: "team")
+            try home.write("team/part.yaml", "env: { PART: from-image }\n")
+            try home.terrine("build", team, "-t", "team:1", expect: 0)
+
+            let shop = home.path + "/shop"
+            try home.write(
+                "shop/terrine.yaml",
+                """
+                version: 1
+                name: shop
+                base: team:1
+                include: { image: "team:1", path: /etc/parts/now.yaml }
+
+                """)
+            try home.terrine("build", shop, "-t", "shop:1", expect: 0)
+            #expect(try home.terrine("run", "shop:1", "--", "sh", "-c", "echo $TEAM $PART", expect: 0).output == "blue from-image\n")
+
+            try home.write("shop/terrine.yaml", "version: 1\nname: shop\nbase: team:1\nextends: { image: \"team:1\", without: { files: all, steps: all } }\n")
+            let extended = try home.terrine("plan", shop, "--json")
+            #expect(extended.code == 0, "\(extended.errors)")
+            try home.write("shop/terrine.yaml", "version: 1\nname: shop\nbase: team:1\ninclude: { image: \"team:1\", path: /nowhere.yaml }\n")
+            let missing = try home.terrine("plan", shop, expect: 2)
+            #expect(missing.errors.contains("the image team:1 has no file /nowhere.yaml"), "\(missing.errors)")
+        }
+    }
 }

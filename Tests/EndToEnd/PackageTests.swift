@@ -45,7 +45,7 @@ private let boxes = """
 struct PackageTests {
     typealias Built = BuildTests.Built
 
-    private static func withBoxes(_ body: (Home, String) throws -> Void) throws {
+    static func withBoxes(_ body: (Home, String) throws -> Void) throws {
         try Home.with { home in
             let folder = try home.writeRecipe("packages: { boxes: { packages: [red, blue], registry: shelf } }\nworkspace: { from: files }\n")
             try home.write("work/Managers/boxes.yaml", boxes)

@@ -5,11 +5,14 @@ import Testing
 
 /// What a host must allow for machines; a laptop that does not skips these tests, CI fails.
 enum MachineNeeds {
-    static let met: Bool = {
+    static let met = have()
+
+    /// The same, and programs that a test needs beside.
+    static func have(_ more: String...) -> Bool {
         var missing: [String] = []
         if geteuid() != 0 { missing.append("root") }
         for path in ["/dev/fuse", "/dev/loop-control"] where access(path, R_OK | W_OK) != 0 { missing.append(path) }
-        for program in ["runc", "mke2fs", "busybox", "tar"]
+        for program in ["runc", "mke2fs", "busybox", "tar"] + more
         where !["/usr/bin/", "/usr/sbin/", "/sbin/", "/bin/"].contains(where: { access($0 + program, X_OK) == 0 }) {
             missing.append(program)
         }
@@ -20,7 +23,7 @@ enum MachineNeeds {
             print("skipped: needs \(missing.joined(separator: ", "))")
         }
         return false
-    }()
+    }
 }
 
 /// A base of 2 MiB, of this host's static busybox: machines as real as any, without a mirror.

@@ -47,7 +47,7 @@ import Testing
         let path = home.store + "/maps/" + image.digest.hex
         let whole = try Array(Data(contentsOf: URL(filePath: path)))
         Fuzzer.run("maps", [whole]) { input in
-            try Data(input).write(to: URL(filePath: path))
+            try Fuzzer.write(input, to: path)
             guard let map = try store.maps.open(image.digest) else { return }
             for place in [0, 1, 40, 63, 64, UInt64(UInt32.max), .max] { _ = try map.number(at: place) }
         }

@@ -20,7 +20,7 @@ import Testing
         let path = NSTemporaryDirectory() + "terrine-fuzz-\(getpid()).json"
         defer { try? FileManager.default.removeItem(atPath: path) }
         Fuzzer.run("machine files", [whole]) { input in
-            try Data(input).write(to: URL(filePath: path))
+            try Fuzzer.write(input, to: path)
             let read = try MachineFile.load(path)
             _ = (read.condition, read.overlays, try read.imageDigest())
         }

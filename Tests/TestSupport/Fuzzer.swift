@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Linux
 
 /// Inputs for a parser: damaged ones, made from whole ones, always the same for a seed.
 public struct Fuzzer {
@@ -22,6 +24,12 @@ public struct Fuzzer {
             do { try body(input) } catch { errors += 1 }
         }
         print("fuzzed: \(name) with \(count) inputs, \(errors) of them refused")
+    }
+
+    /// Writes a file in place, and leaves it to the kernel when its disk gets it: a million times, that is most of the time.
+    public static func write(_ bytes: [UInt8], to path: String) throws {
+        let file = try Descriptor(path, O_WRONLY | O_CREAT | O_TRUNC)
+        try bytes.withUnsafeBytes { try file.write($0, at: 0) }
     }
 
     private mutating func random() -> UInt64 {

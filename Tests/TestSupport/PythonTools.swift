@@ -4,7 +4,9 @@ import Linux
 /// Programs of PyPI that tests hold our output against, in a virtual environment beside the test's own programs: made once, and gone with the build folder.
 public enum PythonTools {
     /// Each at one version, so that a test says the same tomorrow.
-    private static let packages = ["cyclonedx-python-lib[json-validation]==11.12.0", "junitparser==5.0.3", "spdx-tools==0.8.5", "PyYAML==6.0.4"]
+    private static let packages = [
+        "cyclonedx-python-lib[json-validation]==11.12.0", "in-toto-attestation==0.9.3", "junitparser==5.0.3", "spdx-tools==0.8.5", "PyYAML==6.0.4",
+    ]
 
     /// The folder with `python3`, `pyspdxtools` and the others; nil when it cannot be had, with why on the output.
     public static let programs: String? = {

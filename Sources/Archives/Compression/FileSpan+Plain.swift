@@ -1,4 +1,6 @@
 import ChunkStore
+import Glibc
+import Linux
 
 import struct Crypto.SHA256
 
@@ -20,12 +22,21 @@ extension FileSpan {
     ) throws -> (span: FileSpan, digest: Digest) {
         let (file, limits) = (try files.make(), allowance.limits)
         var hasher = SHA256()
-        var (written, taken, looked): (Int64, Int64, Int64) = (0, 0, 0)
+        var (written, taken, looked, full): (Int64, Int64, Int64, Int64) = (0, 0, 0, 0)
+        // Of a disk, zeroes stay holes and are not counted: most of an honest one is nothing. Known when its beginning is there.
+        var isDisk: Bool?
         func emit(_ bytes: UnsafeRawBufferPointer) throws {
             try allowance.spend(bytes: Int64(bytes.count), of: archive)
             let offset = written
             written += Int64(bytes.count)
-            if written > limits.freeBytes, written / limits.ratio > taken {
+            if isDisk == true {
+                full += try file.writeWithHoles(bytes, at: offset)
+            } else {
+                full += Int64(bytes.count)
+                try file.write(bytes, at: offset)
+            }
+            if isDisk == nil, written >= 2048 { isDisk = try ArchiveReader.format(of: FileSpan(file)) == .raw }
+            if full > limits.freeBytes, full / limits.ratio > taken {
                 throw ArchiveError(
                     "tooLarge", "\(archive) is more than \(limits.ratio) times as large when it is decompressed: that is how a bomb is made",
                     fix: "if you trust where it comes from, decompress it yourself and give the result")
@@ -35,13 +46,13 @@ extension FileSpan {
                 looked = written
             }
             hasher.update(bufferPointer: bytes)
-            try file.write(bytes, at: offset)
         }
         try forEachPiece { piece in
             taken += Int64(piece.count)
             try decoder.feed(piece, emit)
         }
         try decoder.finish(emit)
+        try check("set the size of", "a scratch file") { ftruncate(file.raw, Int(written)) }
         return (try FileSpan(file), Digest.of(hasher))
     }
 
@@ -58,5 +69,21 @@ extension Digest {
     static func of(_ hasher: SHA256) -> Digest {
         guard let digest = Digest(bytes: hasher.finalize()) else { preconditionFailure("SHA-256 has 32 bytes") }
         return digest
+    }
+}
+
+extension Descriptor {
+    /// Writes what is not zero, in spans of up to 64 KiB, into a file that has nothing there.
+    ///
+    /// - Returns: bytes that were written.
+    fileprivate func writeWithHoles(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws -> Int64 {
+        var count: Int64 = 0
+        for start in stride(from: 0, to: bytes.count, by: 65536) {
+            let part = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 65536, bytes.count)])
+            guard let base = part.baseAddress, part[0] != 0 || memcmp(base, base + 1, part.count - 1) != 0 else { continue }
+            try write(part, at: offset + Int64(start))
+            count += Int64(part.count)
+        }
+        return count
     }
 }

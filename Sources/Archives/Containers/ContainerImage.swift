@@ -20,7 +20,9 @@ struct ContainerImage {
         guard layers.count <= limits.layers else {
             throw ArchiveError("tooLarge", "\(name) has \(layers.count) layers; at most \(limits.layers) are read", fix: "look at where it comes from")
         }
-        if let os = config.os, !os.isEmpty, os != "linux" { throw ArchiveError("unsupported", "\(name) is an image for \(os.prefix(64)), not for Linux") }
+        if let os = config.os, !os.isEmpty, os != "linux" {
+            throw ArchiveError("unsupported", "\(name) is an image for \(os.prefix(64)), not for Linux", fix: "fetch the image for Linux")
+        }
         if let architecture = config.architecture, !architecture.isEmpty, architecture != ContainerConfig.thisArchitecture {
             throw ArchiveError(
                 "unsupported", "\(name) is an image for \(architecture.prefix(64)), and this host is \(ContainerConfig.thisArchitecture)",
@@ -32,7 +34,8 @@ struct ContainerImage {
         }
         digests = try config.rootfs.diff_ids.map { text in
             guard text.hasPrefix("sha256:"), let digest = Digest(text) else {
-                throw ArchiveError("damaged", "\(name): the config names a layer `\(text.prefix(200))`", cause: "that is not `sha256:` and 64 digits")
+                throw ArchiveError(
+                    "damaged", "\(name): the config names a layer `\(text.prefix(200))`", cause: "that is not `sha256:` and 64 digits", fix: "make it again")
             }
             return digest
         }

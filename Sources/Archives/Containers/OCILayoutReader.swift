@@ -59,7 +59,8 @@ struct OCILayoutReader {
             guard let next = index.manifests.first(where: isForThisHost) else {
                 throw ArchiveError(
                     "unsupported", "\(files.name) has no image for linux/\(ContainerConfig.thisArchitecture)",
-                    cause: "it has: " + index.manifests.compactMap { $0.platform.map { "\($0.os)/\($0.architecture)" } }.joined(separator: ", "))
+                    cause: "it has: " + index.manifests.compactMap { $0.platform.map { "\($0.os)/\($0.architecture)" } }.joined(separator: ", "),
+                    fix: "fetch the image of this system and architecture")
             }
             descriptor = next
         }

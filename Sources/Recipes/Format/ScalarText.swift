@@ -1,7 +1,7 @@
 /// How one value is written: without quotes where every reader of YAML takes it for this very text.
-enum ScalarText {
+package enum ScalarText {
     /// - Parameter wasPlain: it stood there without quotes, so what it reads like is what was meant.
-    static func canBePlain(_ text: String, isFlow: Bool, wasPlain: Bool) -> Bool {
+    package static func canBePlain(_ text: String, isFlow: Bool, wasPlain: Bool) -> Bool {
         guard let first = text.unicodeScalars.first, let last = text.unicodeScalars.last else { return false }
         let scalars = Array(text.unicodeScalars)
         if first == " " || last == " " || last == ":" || scalars.contains(where: { $0.value < 32 || $0.value == 0x7F || $0 == "\u{FEFF}" }) { return false }
@@ -25,7 +25,7 @@ enum ScalarText {
     }
 
     /// In double quotes; in single ones where those need no escapes and double ones do.
-    static func quoted(_ text: String) -> String {
+    package static func quoted(_ text: String) -> String {
         let isPrintable = !text.unicodeScalars.contains {
             $0.value < 32 || $0.value == 0x7F || $0 == "\u{FEFF}" || $0 == "\u{85}" || $0 == "\u{2028}" || $0 == "\u{2029}"
         }

@@ -67,6 +67,10 @@ public struct CIReport: Sendable {
     public var failure: Failure?
     /// Names of the image, if there is one.
     public var images: [String] = []
+    /// Where it was sent, with tags.
+    public var pushed: [String] = []
+    /// From caches elsewhere.
+    public var fetchedBytes: Int64 = 0
     /// `sha256:…`
     public var digest: String?
     public var storedBytes: Int64?

@@ -15,6 +15,8 @@ public struct SummaryPage: Sendable {
         var facts = [["branch", Self.code(report.revision.branch)]]
         if let commit = report.revision.commit { facts.append(["commit", Self.code(String(commit.prefix(12)))]) }
         if !report.images.isEmpty { facts.append(["image", report.images.map(Self.code).joined(separator: "<br>")]) }
+        if !report.pushed.isEmpty { facts.append(["sent to", report.pushed.map(Self.code).joined(separator: "<br>")]) }
+        if report.fetchedBytes > 0 { facts.append(["fetched", size(report.fetchedBytes) + " of cached steps"]) }
         if let digest = report.digest { facts.append(["digest", Self.code(digest)]) }
         if let bytes = report.storedBytes { facts.append(["size", size(bytes) + " compressed"]) }
         facts.append(["time", Self.time(report.milliseconds)])

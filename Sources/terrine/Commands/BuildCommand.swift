@@ -2,6 +2,7 @@ import ArgumentParser
 import Builder
 import Foundation
 import Images
+import Linux
 import Machines
 import Recipes
 
@@ -31,11 +32,16 @@ struct Build: ParsableCommand {
             "Where a secret of the recipe is: a variable or a file of this host; else the variable of its name.", valueName: "name=env:var|file:path"))
     var secret: [String] = []
 
+    @Flag(help: "Build although the base is foreign: the host's kernel then mounts what a stranger wrote.")
+    var trust = false
+
     @Flag(help: "Rewrite the image into one layer at the end, the same bytes on any host: the form to ship.")
     var flatten = false
 
     @Flag(help: "Do nothing when neither the recipe nor its inputs nor its base changed since the image of this name was built.")
     var ifChanged = false
+
+    @OptionGroup var caches: CacheOptions
 
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: ProgressStyle?
@@ -50,13 +56,19 @@ struct Build: ParsableCommand {
         if ifChanged, noCache || !lock.update.isEmpty {
             throw ValidationError("--if-changed is for builds that may have nothing to do; --no-cache and --update always have")
         }
+        if offline, !(caches.cacheFrom + caches.cacheTo).isEmpty {
+            throw ValidationError("--offline reaches no network, and --cache-from and --cache-to are reached through one")
+        }
     }
 
     func run() throws {
         let images = try global.images()
         let recipes = try recipe.load(global)
-        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, offline, flatten] options in
+        let opened = try caches.open(images)
+        let configure: @Sendable (inout PlanRunner.Options) -> Void = { [tag, noCache, offline, flatten, trust, caches] options in
             (options.reference, options.ignoresCache, options.isOffline, options.flattens) = (tag, noCache, offline, flatten)
+            (options.trustsBase, options.signingKey) = (trust, caches.sign)
+            opened.configure(&options)
         }
         let looks = try ifChanged ? recipes.map { try look($0, images) } : recipes.map { _ in (unchanged: nil, reason: nil) }
         if !recipe.areMany(recipes), let only = recipes.first {
@@ -111,6 +123,8 @@ struct BuiltImage: Encodable {
     var digest: String?
     var steps: [Step]?
     var milliseconds: Int?
+    /// From --cache-from.
+    var fetchedBytes: Int64?
     /// What makes it one of a matrix.
     var values: [String: String]?
     var error: ErrorReport.Parts?
@@ -126,6 +140,7 @@ struct BuiltImage: Encodable {
 
     init(_ result: BuildResult, values: [String: String]? = nil) {
         (image, digest, milliseconds, self.values) = (result.reference, result.image.digest.description, result.duration.milliseconds, values)
+        fetchedBytes = result.fetchedBytes
         steps = result.steps.map { Step(name: $0.name, key: $0.key, cached: $0.isCached, reason: $0.reason, milliseconds: $0.duration.milliseconds) }
     }
 
@@ -137,7 +152,9 @@ struct BuiltImage: Encodable {
         if let digest, unchanged == true { return "\(image) \(digest) (unchanged)" }
         guard let digest, let steps, let milliseconds else { return "\(image) failed: \(error?.message ?? "")" }
         let cached = steps.filter(\.cached).count
-        return "\(image) \(digest) (\(cached == steps.count ? "every step cached" : "\(cached) of \(steps.count) steps cached"), \(milliseconds) ms)"
+        let count = cached == steps.count ? "every step cached" : "\(cached) of \(steps.count) steps cached"
+        let fetched = (fetchedBytes ?? 0) > 0 ? ", fetched \(bytesText(fetchedBytes ?? 0))" : ""
+        return "\(image) \(digest) (\(count)\(fetched), \(milliseconds) ms)"
     }
 }
 
@@ -150,13 +167,16 @@ enum RecipeBuild {
     ) throws -> [BuiltImage] {
         let (cancellation, interruption) = interruptible()
         defer { interruption.end() }
-        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images))
+        var common = PlanRunner.Options()
+        configure(&common)
+        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images), trustsImages: common.trustsBase)
         // What is drawn over itself is for one build: several tell lines, each with its image.
         let style = style == .tree || style == nil ? (global.quiet ? Build.ProgressStyle.none : .plain) : style
         let queue = SideBySide(recipes.count) { index in
             let reporter = reporter(style, global, showsCached: false, image: recipes[index].name)
             defer { reporter.finish() }
             var options = PlanRunner.Options()
+            options.version = Version.text
             configure(&options)
             let recipe = recipes[index]
             options.secrets = try BuildSecrets(for: recipe, sources: secrets, among: recipes)
@@ -192,10 +212,11 @@ enum RecipeBuild {
         let reporter = reporter ?? Self.reporter(nil, global, showsCached: false)
         let (cancellation, interruption) = interruptible()
         defer { interruption.end() }
-        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images))
-        let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
         var options = PlanRunner.Options()
+        options.version = Version.text
         configure(&options)
+        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images), trustsImages: options.trustsBase)
+        let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
         // Before anything is asked, built or written.
         options.secrets = try BuildSecrets(for: recipe, sources: secrets)
         let plan = try lock.plan(recipe, global)

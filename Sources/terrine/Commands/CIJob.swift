@@ -2,6 +2,7 @@ import Builder
 import Foundation
 import Images
 import Recipes
+import Remotes
 import Reports
 import Trees
 
@@ -13,6 +14,11 @@ struct CIJob {
     let revision: Revision
     let fromBranch: String?
     let progress: Build.ProgressStyle?
+    let caches: CacheOptions.Opened
+    /// Of the key that signs the image.
+    let signingKey: String?
+    /// Where a good image goes, under tags of its own.
+    let place: Remote?
 
     /// What fails is no error here, but what the report tells.
     ///
@@ -26,7 +32,11 @@ struct CIJob {
         let start = ContinuousClock.now
         var failed: (any Error)?
         do {
-            let result = try RecipeBuild.run(recipe, images: images, global: global, reporter: recorder) { $0.reference = reference }
+            let result = try RecipeBuild.run(recipe, images: images, global: global, reporter: recorder) {
+                ($0.reference, $0.signingKey) = (reference, signingKey)
+                caches.configure(&$0)
+            }
+            report.fetchedBytes = result.fetchedBytes
             report.images = [result.reference]
             if let name = revision.commitReference(recipe.name) {
                 try images.tag(name, result.image)
@@ -35,6 +45,7 @@ struct CIJob {
             report.digest = result.image.digest.description
             report.storedBytes = try images.inspect(result.image).storedBytes
             report.bill = try finish(result.image)
+            if let place { report.pushed = try push(result.image, named: report.images, to: place) }
             if let previous { report.difference = try difference(since: previous, result.image) }
         } catch let error as BuildError where error.code == "cancelled" {
             throw error
@@ -46,6 +57,15 @@ struct CIJob {
         report.milliseconds = (ContinuousClock.now - start).milliseconds
         report.take(recorder, checks: recipe.checks.map(\.name))
         return (report, failed)
+    }
+
+    /// - Returns: the names that it has there.
+    private func push(_ image: Image, named names: [String], to place: Remote) throws -> [String] {
+        let progress = TransferLine(global, "sending")
+        defer { progress.finish() }
+        return try names.compactMap { $0.split(separator: ":").last }.map { tag in
+            try Push(images: images, to: place.with(String(tag))) { progress.show($0) }.run(image).remote
+        }
     }
 
     private func previous(_ reference: String) throws -> (name: String, image: Image)? {

@@ -49,6 +49,11 @@ struct Fork: ParsableCommand {
     @Option(help: ArgumentHelp("Let `terrine gc` remove the forks after so long, even while they run.", valueName: "duration"))
     var ttl: String?
 
+    @Flag(help: "Of an image: start it although it is foreign; the host's kernel then mounts what a stranger wrote.")
+    var trust = false
+
+    @OptionGroup var signature: SignatureOptions
+
     func validate() throws {
         if !(1...1000).contains(count) { throw ValidationError("-n \(count): between 1 and 1000") }
     }
@@ -69,10 +74,11 @@ struct Fork: ParsableCommand {
         } catch let error as MachineError where error.code == "notFound" {
             // Not a machine: then an image, of which every start is a fork.
             guard let image = try? host.images.resolve(machine) else { throw error }
+            try signature.check(image, host.images)
             forks = Forks(
                 try names.map {
                     var spec = MachineSpec(image: image)
-                    (spec.name, spec.imageReference, spec.timeToLive) = ($0, machine, timeToLive)
+                    (spec.name, spec.imageReference, spec.timeToLive, spec.trustsImage) = ($0, machine, timeToLive, trust)
                     return try host.start(spec)
                 })
         }
@@ -99,9 +105,12 @@ struct Rollback: ParsableCommand {
     @Option(help: "The image to go back to.", completion: .images)
     var to: String?
 
+    @OptionGroup var signature: SignatureOptions
+
     func run() throws {
         let host = try global.machines()
         let target = try to.map(host.images.resolve)
+        if let target { try signature.check(target, host.images) }
         let machine = try host.machine(machine)
         try machine.rollBack(to: target)
         try StartedMachine.tell(machine, global)

@@ -3,6 +3,7 @@ import Builder
 import Foundation
 import Images
 import Recipes
+import Remotes
 import Reports
 import Trees
 
@@ -16,6 +17,12 @@ struct ContinuousIntegration: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var recipe: RecipeOptions
+    @OptionGroup var caches: CacheOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Send a good image there, under the tags branch-BRANCH and commit-COMMIT; of several images each to its name below.", valueName: "host/path"))
+    var push: String?
 
     @Option(help: ArgumentHelp("Write a JUnit file: a case for each step and each check.", valueName: "file"))
     var junit: String?
@@ -38,18 +45,32 @@ struct ContinuousIntegration: ParsableCommand {
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: Build.ProgressStyle?
 
+    func validate() throws {
+        if let push, push.contains("@") || push.split(separator: "/").last?.contains(":") == true {
+            throw ValidationError("--push \(push): it has a tag, and the images get tags of their own")
+        }
+    }
+
     func run() throws {
         let images = try global.images()
+        let opened = try caches.open(images)
         let recipes: [Recipe]
         do { recipes = try recipe.load(global) } catch {
             // What is wrong with the recipe is in the reports too: a job's page shows nothing else.
             try tellUnreadable(error)
             throw error
         }
+        let places = try recipes.map { one in
+            try push.map {
+                try Remote(recipe.areMany(recipes) ? "\($0)/\(one.name)" : $0, home: images.home, plainHTTP: caches.remote.plainHttp)
+            }
+        }
         var outcomes: [(report: CIReport, error: (any Error)?)] = []
-        for one in recipes {
+        for (one, place) in zip(recipes, places) {
             let revision = try Revision.find(branch: branch, environment: ProcessInfo.processInfo.environment, folder: one.folder)
-            let job = CIJob(images: images, global: global, recipe: one, revision: revision, fromBranch: fromBranch, progress: progress)
+            let job = CIJob(
+                images: images, global: global, recipe: one, revision: revision, fromBranch: fromBranch, progress: progress,
+                caches: opened, signingKey: caches.sign, place: place)
             outcomes.append(try job.run { try writeBill($0, images, of: one, isOneOfMany: recipe.areMany(recipes)) })
         }
         try write(outcomes.map(\.report))
@@ -124,8 +145,10 @@ struct CIResult: Encodable {
     var commit: String?
     var passed: Bool
     var images: [String]
+    var pushed: [String]
     var digest: String?
     var storedBytes: Int64?
+    var fetchedBytes: Int64
     var steps: [Step]
     var checks: [Check]
     var difference: Difference?
@@ -136,6 +159,7 @@ struct CIResult: Encodable {
     init(_ report: CIReport, error: ErrorReport.Parts?) {
         (recipe, branch, commit, passed) = (report.name, report.revision.branch, report.revision.commit, report.isGood)
         (images, digest, storedBytes, sbom, milliseconds) = (report.images, report.digest, report.storedBytes, report.bill, report.milliseconds)
+        (pushed, fetchedBytes) = (report.pushed, report.fetchedBytes)
         steps = report.steps.map {
             Step(name: $0.name, outcome: $0.outcome.rawValue, reason: $0.reason, milliseconds: $0.milliseconds, changedBytes: $0.changedBytes)
         }

@@ -43,10 +43,16 @@ struct MachineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Let `terrine gc` remove the machine after so long, even while it runs.", valueName: "duration"))
     var ttl: String?
 
+    @Flag(help: "Start it although the image is foreign: the host's kernel then mounts what a stranger wrote.")
+    var trust = false
+
+    @OptionGroup var signature: SignatureOptions
+
     @Option(help: "The OCI runtime's program.")
     var runtime = "runc"
 
-    func spec(_ image: Image, reference: String) throws -> MachineSpec {
+    func spec(_ image: Image, reference: String, in images: ImageStore) throws -> MachineSpec {
+        try signature.check(image, images)
         var spec = MachineSpec(image: image)
         spec.imageReference = reference
         spec.environment = try EnvironmentArgument.parse(environment)
@@ -54,6 +60,7 @@ struct MachineOptions: ParsableArguments {
         spec.ports = try ports.map(Self.port)
         spec.network = try networkChoice()
         (spec.user, spec.cpus, spec.pids, spec.runtime) = (user, cpus, pids, runtime)
+        spec.trustsImage = trust
         if let cpus, cpus <= 0 { throw ValidationError("--cpus \(cpus): there must be some") }
         if let pids, pids < 1 { throw ValidationError("--pids \(pids): there must be at least one") }
         spec.timeToLive = try ttl.map(DurationArgument.parse)

@@ -27,7 +27,7 @@ struct RecipeOptions: ParsableArguments {
 
     /// Each image's recipe.
     func load(_ global: GlobalOptions) throws -> [Recipe] {
-        let options = Recipe.Options(sets: set, only: only, home: global.homeFolder)
+        let options = Recipe.Options(sets: set, only: only, home: global.homeFolder, images: ImageFragments(home: global.homeFolder))
         let recipes = try all ? Recipe.loadRepository(path, options) : Recipe.loadAll(path, options)
         for warning in recipes.flatMap(\.warnings) { FileHandle.standardError.write(Data("\(warning)\n".utf8)) }
         return recipes

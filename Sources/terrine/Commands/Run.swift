@@ -34,16 +34,17 @@ struct Run: ParsableCommand, RunsCommand {
     @Flag(inversion: .prefixedNo, help: "Start the image's services first.")
     var services = true
 
-    @Argument(parsing: .postTerminator, help: "The command.")
+    @Argument(parsing: .postTerminator, help: "The command; what an imported image runs by itself when you give none.")
     var command: [String] = []
 
-    func validate() throws {
-        if command.isEmpty { throw ValidationError("there is no command: say it after `--`") }
-    }
-
     func run() throws {
+        // No recipe says what its image runs by itself: nothing is built in vain.
+        let noCommand = ValidationError("there is no command: say it after `--`")
+        if command.isEmpty, ImageArgument.isRecipe(image) { throw noCommand }
         let host = try global.machines()
-        var spec = try machine.spec(try ImageArgument.resolve(image, global, host.images), reference: image)
+        let resolved = try ImageArgument.resolve(image, global, host.images, trusts: machine.trust)
+        guard let command = self.command.isEmpty ? resolved.machine.command : self.command else { throw noCommand }
+        var spec = try machine.spec(resolved, reference: image, in: host.images)
         spec.name = name
         spec.startsServices = services
         spec.isTransient = name == nil || rm

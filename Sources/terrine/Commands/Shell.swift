@@ -14,6 +14,9 @@ struct Shell: ParsableCommand, RunsCommand {
     @Flag(help: "On the disk that the recipe's last failed step left, in a machine that is discarded.")
     var failed = false
 
+    @Flag(help: "With --failed: start it although the base is foreign; the host's kernel then mounts what a stranger wrote.")
+    var trust = false
+
     @Option(name: [.customShort("u"), .long], help: ArgumentHelp("Whose shell.", valueName: "NAME|UID[:GID]"))
     var user: String?
 
@@ -37,7 +40,7 @@ struct Shell: ParsableCommand, RunsCommand {
         var spec = MachineSpec(image: image)
         spec.imageReference = "failed: \(step.step)"
         spec.environment = step.environment
-        (spec.isTransient, spec.startsServices, spec.diskSize) = (true, false, image.virtualBytes)
+        (spec.isTransient, spec.startsServices, spec.diskSize, spec.trustsImage) = (true, false, image.virtualBytes, trust)
         let machine = try host.start(spec)
         let result = Result { try ShellSession.open(machine, user: user ?? step.user, workingFolder: workingFolder ?? step.workingFolder) }
         try machine.remove()

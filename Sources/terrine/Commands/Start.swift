@@ -20,7 +20,7 @@ struct Start: ParsableCommand {
 
     func run() throws {
         let host = try global.machines()
-        var spec = try machine.spec(try host.images.resolve(image), reference: image)
+        var spec = try machine.spec(try host.images.resolve(image), reference: image, in: host.images)
         spec.name = name
         spec.startsServices = services
         try StartedMachine.tell(try host.start(spec), global)
@@ -43,7 +43,7 @@ struct Restore: ParsableCommand {
 
     func run() throws {
         let host = try global.machines()
-        var spec = try machine.spec(try host.images.resolve(image), reference: image)
+        var spec = try machine.spec(try host.images.resolve(image), reference: image, in: host.images)
         spec.name = name
         try StartedMachine.tell(try host.start(spec), global)
     }

@@ -3,6 +3,7 @@ import Foundation
 import Images
 import Machines
 import Recipes
+import Remotes
 
 struct CollectGarbage: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -88,21 +89,29 @@ struct Verify: ParsableCommand {
     @Option(help: ArgumentHelp("Where --repair finds a copy: another home, or its `store` folder.", valueName: "store"))
     var from: String?
 
+    @Option(help: ArgumentHelp("One of these keys must have signed the image.", valueName: "file"))
+    var key: [String] = []
+
     private struct Result: Encodable {
         var images: Int
         var chunks: Int
+        /// Of --key.
+        var signature: ImageStore.Signed?
         var problems: [ImageStore.Verification.Problem]
         var repaired: Repaired?
     }
 
     func validate() throws {
         if from != nil, !repair { throw ValidationError("--from is for --repair") }
+        if !key.isEmpty, image == nil { throw ValidationError("--key is for an image") }
         if repair, image != nil { throw ValidationError("--repair mends the whole store, not one image") }
     }
 
     func run() throws {
         // An index that cannot be opened is no reason not to make it anew.
         let images = try rebuildIndex ? ImageStore.rebuildingIndex(home: global.homeFolder) : global.images()
+        var signature: ImageStore.Signed?
+        if let image, !key.isEmpty { signature = try images.verifySignature(of: images.resolve(image), keys: key) }
         var repaired: Repaired?
         let source = from.map { URL(fileURLWithPath: $0).path }
         if repair { repaired = try images.repair(from: source.map(ImageStore.existing)) }
@@ -112,7 +121,7 @@ struct Verify: ParsableCommand {
             found.problems += problems
             repaired?.overlayChunks = mended
         }
-        let result = Result(images: found.images, chunks: found.chunks, problems: found.problems, repaired: repaired)
+        let result = Result(images: found.images, chunks: found.chunks, signature: signature, problems: found.problems, repaired: repaired)
         try global.print(result) {
             var lines = result.problems.map { problem in
                 let affected = problem.images + problem.machines

@@ -1,0 +1,3 @@
+#include <stdio.h>
+#include <openssl/ssl.h>
+#include <shop.h>

@@ -1,0 +1,5 @@
+#!/bin/sh
+set -e
+if [ -n "$X" ]; then
+  jq . < a.json | grep x
+fi

@@ -1,0 +1,2 @@
+#include <png.h>
+int main(void) { return 0; }

@@ -1,0 +1,1 @@
+-include_lib("eunit/include/eunit.hrl").

@@ -1,0 +1,6 @@
+package main
+
+// #cgo pkg-config: libpcap
+import "C"
+
+func main() {}

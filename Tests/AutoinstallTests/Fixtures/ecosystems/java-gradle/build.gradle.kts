@@ -1,0 +1,2 @@
+plugins { java }
+java { toolchain { languageVersion.set(JavaLanguageVersion.of(17)) } }

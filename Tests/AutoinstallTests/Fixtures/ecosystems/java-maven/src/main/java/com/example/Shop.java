@@ -1,0 +1,1 @@
+class Shop { String k = System.getenv("SHOP_API_KEY"); }

@@ -1,0 +1,2 @@
+package = "shop"
+dependencies = { "lua >= 5.1", "lpeg" }

@@ -1,0 +1,1 @@
+module.exports = process.env.STRIPE_SECRET_KEY;

@@ -1,0 +1,2 @@
+package Text::Shop;
+=head1 NAME

@@ -1,0 +1,1 @@
+<?php $k = getenv("MAILER_PASSWORD");

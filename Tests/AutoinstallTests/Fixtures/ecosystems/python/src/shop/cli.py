@@ -1,0 +1,2 @@
+import argparse, os
+KEY = os.environ["STRIPE_API_KEY"]

@@ -1,0 +1,4 @@
+import pytest
+
+def test_one():
+    assert True

@@ -1,0 +1,2 @@
+use clap::Parser;
+fn main() {}

@@ -1,0 +1,2 @@
+load "bats-assert/load"
+@test "x" { true; }

@@ -1,0 +1,1 @@
+package ifneeded shop 1.0 [list source [file join $dir shop.tcl]]

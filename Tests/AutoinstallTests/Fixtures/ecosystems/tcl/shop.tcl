@@ -1,0 +1,1 @@
+package provide shop 1.0
