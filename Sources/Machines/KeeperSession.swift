@@ -150,7 +150,8 @@ final class KeeperSession: @unchecked Sendable {
         guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
         var bundle = SandboxBundle(
             process: ProcessSpecification(arguments: first.command, environment: ["PATH": MachineExec.defaultPath], workingFolder: "/", user: .root),
-            hostname: file.settings.hostname ?? file.name, rootPath: paths.root, userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)", firstHostID: firstHostID,
+            hostname: file.settings.hostname ?? file.name, rootPath: paths.root, userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
+            firstHostID: firstHostID,
             networkNamespacePath: "/proc/\(getpid())/fd/\(netns.raw)", cgroupsPath: "/terrine/\(file.id)", cpus: file.settings.cpus,
             memory: file.settings.memory, pids: file.settings.pids, binds: binds)
         if let command {
