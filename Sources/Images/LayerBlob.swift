@@ -8,6 +8,9 @@ import ChunkStore
 struct LayerBlob: Equatable {
     static let magic = Array("TRRNLAYR".utf8)
     static let version: UInt32 = 1
+    /// 1 PiB, as for any disk.
+    private static let largestDisk: Int64 = 1 << 50
+    private static let mostZeroes: UInt64 = 1 << 26
 
     var diskBytes: Int64
     /// Ascending; nil: zeroes.
@@ -51,15 +54,19 @@ struct LayerBlob: Equatable {
         guard bytes.read32(12) == UInt32(ChunkStore.chunkBytes) else { throw wrong("its chunks have \(bytes.read32(12)) bytes") }
         diskBytes = Int64(bitPattern: bytes.read64(16))
         let runs = bytes.read64(24)
-        guard diskBytes >= 0, runs <= UInt64(bytes.count / 16) else { throw wrong("its header is out of range") }
+        guard (0...Self.largestDisk).contains(diskBytes), runs <= UInt64((bytes.count - 32) / 16) else { throw wrong("its header is out of range") }
         let limit = UInt64((diskBytes + Int64(ChunkStore.chunkBytes) - 1) / Int64(ChunkStore.chunkBytes))
         var at = 32 + Int(runs) * 16
         chunks = []
         var next: UInt64 = 0
+        var zeroes: UInt64 = 0
         for run in 0..<Int(runs) {
             let (first, count, kind) = (bytes.read64(32 + run * 16), UInt64(bytes.read32(40 + run * 16)), bytes.read32(44 + run * 16))
             guard first >= next, count > 0, first < limit, count <= limit - first, kind <= 1 else { throw wrong("run \(run) is out of order or out of range") }
             guard kind == 0 || at + Int(count) * 32 <= bytes.count else { throw wrong("it ends within the digests") }
+            if kind == 0 { zeroes += count }
+            // A few bytes of a stranger's would take all memory.
+            guard zeroes <= Self.mostZeroes else { throw wrong("it zeroes more than 4 TiB") }
             for index in first..<first + count {
                 if kind == 0 {
                     chunks.append((index, nil))

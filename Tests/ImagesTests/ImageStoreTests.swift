@@ -168,5 +168,21 @@ struct ImageStoreTests {
         #expect(try LayerBlob(decoding: bytes) == layer)
         for count in [0, 8, 31, 40, 79, bytes.count - 1] { #expect(throws: ImageError.self) { try LayerBlob(decoding: Array(bytes[..<count])) } }
         #expect(throws: ImageError.self) { try LayerBlob(decoding: bytes + [0]) }
+        // A disk of nearly 2^63 bytes; more runs than there are bytes for; a run of zeroes that would take 100 GB of memory.
+        func header(disk: Int64, runs: UInt64) -> [UInt8] {
+            var header = LayerBlob.magic
+            header.append32(1)
+            header.append32(65536)
+            header.append64(UInt64(disk))
+            header.append64(runs)
+            return header
+        }
+        var zeroes = header(disk: 1 << 50, runs: 1)
+        zeroes.append64(0)
+        zeroes.append32(.max)
+        zeroes.append32(0)
+        for hostile in [header(disk: .max, runs: 0), header(disk: 65536, runs: 2), header(disk: 65536, runs: .max), zeroes] {
+            #expect(throws: ImageError.self) { try LayerBlob(decoding: hostile) }
+        }
     }
 }
