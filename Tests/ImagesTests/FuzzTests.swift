@@ -12,7 +12,7 @@ import Testing
         let scattered = digests.enumerated().map { index, digest -> (index: UInt64, digest: Digest?) in (UInt64(index) * 1000, index % 3 == 0 ? nil : digest) }
         let whole = [
             LayerBlob(diskBytes: 4 << 20, chunks: [(0, digests[0]), (1, nil), (5, digests[1])]),
-            LayerBlob(diskBytes: 1 << 40, chunks: scattered),
+            LayerBlob(diskBytes: 1 << 32, chunks: scattered),
             LayerBlob(diskBytes: 0, chunks: []),
         ].map { $0.encoded() }
         for layer in whole { _ = try LayerBlob(decoding: layer) }
