@@ -4,18 +4,19 @@ import Linux
 
 /// The data file of an overlay: sparse, each block at its place on the disk.
 ///
-/// Small requests go through the page cache, which gathers them. Large ones are what a guest's kernel writes back or reads ahead, of which it has a
-/// copy itself: they go past the page cache, where the file system can do that and the file is to be durable at all. The kernel keeps both in step.
+/// Small writes go through the page cache, which gathers them. Large ones are what a guest's kernel writes back, of which it has a copy itself: they go past
+/// the page cache, where the file system can do that and the file is to be durable at all. Reads go through it, for its reading ahead. The kernel keeps both
+/// in step.
 final class OverlayData: Sendable {
     let path: String
     private let file: Descriptor
-    /// The same file for I/O past the page cache.
+    /// The same file for writes past the page cache.
     private let direct: Descriptor?
 
-    /// The least bytes of a large request.
+    /// The least bytes of a large write.
     private static let large = 128 << 10
 
-    /// - Parameter bypassing: whether large requests are to go past the page cache.
+    /// - Parameter bypassing: whether large writes are to go past the page cache.
     init(_ file: Descriptor, path: String, bypassing: Bool) {
         self.path = path
         self.file = file
@@ -30,7 +31,7 @@ final class OverlayData: Sendable {
         private static let directFlag: Int32 = 0o40000
     #endif
 
-    /// Where whole blocks from and to aligned memory may go past the page cache.
+    /// Where whole blocks from aligned memory may go past the page cache.
     private func bypass(_ address: UnsafeRawPointer, _ count: Int, _ offset: Int64) -> Descriptor? {
         guard count >= Self.large, (UInt(bitPattern: address) | UInt(count) | UInt(offset)) & UInt(DiskUnit.block - 1) == 0 else { return nil }
         return direct
@@ -40,15 +41,6 @@ final class OverlayData: Sendable {
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws {
         guard let base = buffer.baseAddress else { return }
         var done = 0
-        if let direct = bypass(base, buffer.count, offset) {
-            done = cached(buffer, at: offset)
-            while done < buffer.count {
-                let count = pread(direct.raw, base + done, buffer.count - done, off_t(offset) + done)
-                // Whatever direct I/O does not like, the page cache can do or names the reason.
-                guard count > 0, count % DiskUnit.block == 0 else { break }
-                done += count
-            }
-        }
         while done < buffer.count {
             let count = try check("read", path) { pread(file.raw, base + done, buffer.count - done, off_t(offset) + done) }
             if count == 0 {
@@ -57,18 +49,6 @@ final class OverlayData: Sendable {
             }
             done += count
         }
-    }
-
-    /// Takes what the page cache has from the start of the range on.
-    ///
-    /// - Returns: bytes, whole blocks.
-    private func cached(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int64) -> Int {
-        var part = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-        let withoutWaiting = 8  // RWF_NOWAIT
-        let count = withUnsafeMutablePointer(to: &part) {
-            clinux_syscall6(Int(SYS_preadv2), Int(file.raw), Int(bitPattern: $0), 1, Int(offset), 0, withoutWaiting)
-        }
-        return max(0, Int(count)) & ~(DiskUnit.block - 1)
     }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
