@@ -33,12 +33,7 @@ public struct EcosystemCatalog: Sendable {
     public init(home: String?, repository: Repository?) throws {
         var byName = Dictionary(uniqueKeysWithValues: try Self.builtInEcosystems().map { ($0.name, $0) })
         var texts: [(file: String, text: String)] = []
-        if let folder = home.map({ $0 + "/ecosystems" }) {
-            // A folder that is not there adds none.
-            for name in ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted() where name.hasSuffix(".yaml") {
-                texts.append(("\(folder)/\(name)", try Recipe.text(of: "\(folder)/\(name)")))
-            }
-        }
+        for path in OwnDefinitions.files("ecosystems", home: home) { texts.append((path, try Recipe.text(of: path))) }
         for file in repository?.files(matching: "\(Recipe.folderName)/ecosystems/*.yaml") ?? [] {
             if let source = repository?.text(file.path) { texts.append((file.path, source.text)) }
         }

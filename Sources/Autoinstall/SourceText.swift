@@ -57,3 +57,13 @@ public struct SourceText: Sendable {
         return out
     }
 }
+
+extension [UInt8] {
+    /// Where the terminal's control sequence (ECMA-48, `ESC [ …`) that begins at `start` is over; nil when none begins there.
+    func endOfControlSequence(at start: Int) -> Int? {
+        guard self[start] == 0x1B, start + 1 < count, self[start + 1] == UInt8(ascii: "[") else { return nil }
+        var at = start + 2
+        while at < count, !(0x40...0x7E).contains(self[at]) { at += 1 }
+        return at + 1
+    }
+}

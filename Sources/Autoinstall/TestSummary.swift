@@ -57,10 +57,8 @@ public struct TestSummary: Hashable, Sendable, Codable, CustomStringConvertible 
         out.reserveCapacity(bytes.count)
         var at = 0
         while at < bytes.count {
-            if bytes[at] == 0x1B, at + 1 < bytes.count, bytes[at + 1] == UInt8(ascii: "[") {
-                at += 2
-                while at < bytes.count, !(0x40...0x7E).contains(bytes[at]) { at += 1 }
-                at += 1
+            if let end = bytes.endOfControlSequence(at: at) {
+                at = end
             } else {
                 // What was written over is a line of its own.
                 out.append(bytes[at] == UInt8(ascii: "\r") ? UInt8(ascii: "\n") : bytes[at])

@@ -89,17 +89,10 @@ public final class ChunkWriter {
         try working.publisher.wait()
         let pack = try working.pack?.close()
         working.pack = nil
-        let prepared = try small.map { try store.blobs.prepare($0) }
-        var blobs = prepared.compactMap { entry in entry.blob.map { (blob: $0, digest: entry.digest) } }
-        if let pack { blobs.append((pack.blob, pack.digest)) }
-        try BlobFolder.publish(blobs)
-        try store.index.write { database in
-            if let pack { try ChunkIndex.add(pack: pack.digest, bytes: pack.bytes, pack.frames, database) }
-            try body(database)
-        }
+        let published = try store.publish(pack, small, body)
         working.storedBytes += pack?.bytes ?? 0
         totals = Totals(chunks: working.digests.count, newChunks: working.newChunks, storedBytes: working.storedBytes)
-        return prepared.map(\.digest)
+        return published
     }
 
     /// ``commit(_:_:)`` of chunks alone.

@@ -49,15 +49,6 @@ public final class FrameImport: @unchecked Sendable {
             defer { self.pack = nil }
             return try self.pack?.close()
         }
-        var blobs = try small.compactMap { bytes in
-            let prepared = try store.blobs.prepare(bytes)
-            return prepared.blob.map { (blob: $0, digest: prepared.digest) }
-        }
-        if let pack { blobs.append((pack.blob, pack.digest)) }
-        try BlobFolder.publish(blobs)
-        try store.index.write { database in
-            if let pack { try ChunkIndex.add(pack: pack.digest, bytes: pack.bytes, pack.frames, database) }
-            try body(database)
-        }
+        _ = try store.publish(pack, small, body)
     }
 }

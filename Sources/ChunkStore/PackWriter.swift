@@ -1,4 +1,5 @@
 import Crypto
+import GRDB
 import Linux
 
 /// One pack that grows until it is closed.
@@ -49,5 +50,22 @@ struct ClosedPack {
     func publish(into index: ChunkIndex, replacing: Bool = false, level: Int32 = 0) throws {
         try BlobFolder.publish([(blob, digest)])
         try index.write { try ChunkIndex.add(pack: digest, bytes: bytes, frames, replacing: replacing, level: level, $0) }
+    }
+}
+
+extension ChunkStore {
+    /// Makes everything durable at once: a pack, small blobs beside it, and then what `body` does to the index.
+    ///
+    /// - Returns: the digests of `small`.
+    func publish(_ pack: ClosedPack?, _ small: [[UInt8]], _ body: (Database) throws -> Void) throws -> [Digest] {
+        let prepared = try small.map { try blobs.prepare($0) }
+        var new = prepared.compactMap { entry in entry.blob.map { (blob: $0, digest: entry.digest) } }
+        if let pack { new.append((pack.blob, pack.digest)) }
+        try BlobFolder.publish(new)
+        try index.write { database in
+            if let pack { try ChunkIndex.add(pack: pack.digest, bytes: pack.bytes, pack.frames, database) }
+            try body(database)
+        }
+        return prepared.map(\.digest)
     }
 }

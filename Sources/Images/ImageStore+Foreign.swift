@@ -30,11 +30,10 @@ extension ImageStore {
         if removeName(foreignPath(image)) != 0, errno != ENOENT { throw LinuxError("remove", foreignPath(image)) }
     }
 
-    /// Takes away the marks of images that are gone.
-    func collectForeignMarks() throws {
+    /// Takes away the marks of images that are not among `images`.
+    func collectForeignMarks(keeping images: Set<Digest>) throws {
         // No folder: none was ever made.
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path + "/foreign"), !names.isEmpty else { return }
-        let images = Set(try allImages())
         for name in names {
             var status = stat()
             // An image that is being taken in has its mark already.

@@ -19,11 +19,11 @@ extension ImageStore {
         try replaceFile(profilePath(image), with: Array(chunks.map(String.init).joined(separator: " ").utf8), durable: false)
     }
 
-    /// Takes away the profiles of images that are gone, and what a killed process left.
-    func collectStartProfiles() throws {
-        let images = Set(try allImages().map(\.hex))
+    /// Takes away the profiles of images that are not among `images`, and what a killed process left.
+    func collectStartProfiles(keeping images: Set<Digest>) throws {
+        let names = Set(images.map(\.hex))
         // No folder: none was ever made.
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: path + "/profiles")) ?? [] where !images.contains(name) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: path + "/profiles")) ?? [] where !names.contains(name) {
             removeName("\(path)/profiles/\(name)")
         }
     }

@@ -93,9 +93,10 @@ extension ImageStore {
             sparse = left
         }
         result.bytes += try chunks.compact(sparse).bytes
-        try maps.collect(keeping: Set(allImages()))
-        try collectForeignMarks()
-        try collectStartProfiles()
+        let images = Set(try allImages())
+        try maps.collect(keeping: images)
+        try collectForeignMarks(keeping: images)
+        try collectStartProfiles(keeping: images)
         try removeStrayFiles()
     }
 

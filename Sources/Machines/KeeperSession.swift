@@ -88,7 +88,7 @@ final class KeeperSession: @unchecked Sendable {
         let namespaces = try MachineNamespaces(firstHostID: firstHostID, count: HostIDRanges.count, withNetwork: true)
         self.namespaces = namespaces
         guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
-        hostConfiguration = try HostConfiguration.stage(into: paths.host, machine: file.settings.hostname ?? file.name, network: file.settings.network)
+        hostConfiguration = try HostConfiguration.stage(into: paths.host, machine: file.hostname, network: file.settings.network)
         network = try MachineNetwork.attach(
             name: file.name, id: file.id, namespace: netns, choice: file.settings.network, ports: file.settings.ports, home: paths.home)
     }
@@ -150,7 +150,7 @@ final class KeeperSession: @unchecked Sendable {
         guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
         var bundle = SandboxBundle(
             process: ProcessSpecification(arguments: first.command, environment: ["PATH": MachineExec.defaultPath], workingFolder: "/", user: .root),
-            hostname: file.settings.hostname ?? file.name, rootPath: paths.root, userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
+            hostname: file.hostname, rootPath: paths.root, userNamespacePath: "/proc/\(getpid())/fd/\(namespaces.user.raw)",
             firstHostID: firstHostID,
             networkNamespacePath: "/proc/\(getpid())/fd/\(netns.raw)", cgroupsPath: "/terrine/\(file.id)", cpus: file.settings.cpus,
             memory: file.settings.memory, pids: file.settings.pids, binds: binds)

@@ -95,6 +95,9 @@ extension MachineFile {
         try replaceFile(path, with: Array(try encoder.encode(self)), durable: owner == nil)
     }
 
+    /// What the machine takes for its host's name.
+    var hostname: String { settings.hostname ?? name }
+
     /// What the machine's life amounts to now: `running` is the keeper's word, so a machine whose keeper died is lost.
     var condition: Machine.State {
         switch state {

@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Linux
 import Synchronization
+import TestSupport
 
 @testable import Disks
 
@@ -29,18 +30,6 @@ final class MemorySource: ChunkSource {
         if available < buffer.count { memset(buffer.baseAddress! + available, 0, buffer.count - available) }
     }
     func prefetch(_ indexes: Range<UInt64>) { prefetched.withLock { $0.append(indexes) } }
-}
-
-/// Deterministic random numbers.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
 }
 
 func randomBytes(_ count: Int, seed: UInt64) -> [UInt8] {

@@ -2,6 +2,7 @@ import CLinux
 import Foundation
 import Glibc
 import Linux
+import TestSupport
 import Testing
 
 @testable import Disks

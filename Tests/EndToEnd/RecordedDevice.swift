@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Linux
 import Synchronization
+import TestSupport
 
 /// A block device that writes down what is asked of it, so that what a power cut would have left at any moment can be made afterwards.
 ///
@@ -77,7 +78,7 @@ final class RecordedDevice: BlockBackend {
         let durable = events.lastIndex { if case .flush = $0 { true } else { false } } ?? 0
         let file = try Descriptor(path, O_RDWR | O_CREAT | O_TRUNC)
         try check("grow", path) { ftruncate(file.raw, Int(size)) }
-        var luck = Luck(state: seed)
+        var luck = SplitMix(state: seed)
         for (index, event) in events.enumerated() {
             let isCertain = index <= durable
             switch event {
@@ -106,17 +107,5 @@ final class RecordedDevice: BlockBackend {
         let count = try log.read(into: buffer, at: start)
         precondition(count == Int(length), "the log of bytes is whole")
         try file.write(UnsafeRawBufferPointer(buffer), at: offset)
-    }
-
-    /// SplitMix64: the same for a seed on every run.
-    private struct Luck {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
     }
 }

@@ -2,6 +2,7 @@ import ChunkStore
 import Foundation
 import Glibc
 import Linux
+import TestSupport
 import Testing
 
 @testable import Images

@@ -2,6 +2,7 @@ import ChunkStore
 import Foundation
 import Linux
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Images

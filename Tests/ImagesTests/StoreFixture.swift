@@ -28,20 +28,6 @@ final class ScratchHome: Sendable {
     }
 }
 
-/// Chunk-sized bytes that do not compress, always the same for a seed.
-func noise(_ seed: UInt64, _ count: Int = 65536) -> [UInt8] {
-    var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1
-    return [UInt8](unsafeUninitializedCapacity: count) { buffer, used in
-        for index in 0..<count {
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            buffer[index] = UInt8(truncatingIfNeeded: state >> 32)
-        }
-        used = count
-    }
-}
-
 extension ImageStore {
     /// An image of a disk of 4 MiB, if nothing else is said, with these chunks over its parent's; nil: zeroes.
     @discardableResult

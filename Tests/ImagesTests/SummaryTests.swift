@@ -1,6 +1,7 @@
 import ChunkStore
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Images

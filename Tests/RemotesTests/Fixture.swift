@@ -36,20 +36,6 @@ final class Scratch {
     }
 }
 
-/// Chunk-sized bytes that do not compress, always the same for a seed.
-func noise(_ seed: UInt64) -> [UInt8] {
-    var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1
-    return [UInt8](unsafeUninitializedCapacity: 65536) { buffer, used in
-        for index in 0..<65536 {
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            buffer[index] = UInt8(truncatingIfNeeded: state >> 32)
-        }
-        used = 65536
-    }
-}
-
 extension ImageStore {
     /// An image of a 1 GiB disk with the chunks of these seeds, in order from the place `first` on.
     func make(_ seeds: Range<UInt64>, over parent: Image? = nil, at first: UInt64 = 0, key: String? = nil) throws -> Image {

@@ -8,9 +8,9 @@ public struct Fuzzer {
     public static let count = ProcessInfo.processInfo.environment["TERRINE_FUZZ"].flatMap { Int($0) } ?? 3000
 
     private let whole: [[UInt8]]
-    private var state: UInt64
+    private var random: SplitMix
 
-    public init(_ whole: [[UInt8]], seed: UInt64 = 1) { (self.whole, state) = (whole, seed) }
+    public init(_ whole: [[UInt8]], seed: UInt64 = 1) { (self.whole, random) = (whole, SplitMix(state: seed)) }
 
     /// Calls `body` with ``count`` inputs. It is to return or to throw; whatever it traps on ends the tests, and the file `TERRINE_FUZZ_INPUT` has it.
     public static func run(_ name: String, _ whole: [[UInt8]], _ body: ([UInt8]) throws -> Void) {
@@ -32,15 +32,7 @@ public struct Fuzzer {
         try bytes.withUnsafeBytes { try file.write($0, at: 0) }
     }
 
-    private mutating func random() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    private mutating func below(_ limit: Int) -> Int { limit <= 0 ? 0 : Int(random() % UInt64(limit)) }
+    private mutating func below(_ limit: Int) -> Int { limit <= 0 ? 0 : Int(random.next() % UInt64(limit)) }
 
     public mutating func next() -> [UInt8] {
         var bytes = whole[below(whole.count)]
@@ -49,7 +41,7 @@ public struct Fuzzer {
             let at = below(bytes.count)
             switch below(8) {
             case 0: bytes[at] ^= 1 << UInt8(below(8))
-            case 1: bytes[at] = UInt8(truncatingIfNeeded: random())
+            case 1: bytes[at] = UInt8(truncatingIfNeeded: random.next())
             case 2: bytes.removeLast(below(bytes.count))
             case 3: bytes.removeSubrange(at..<min(bytes.count, at + 1 + below(16)))
             case 4: bytes.insert(contentsOf: bytes[at..<min(bytes.count, at + 1 + below(64))], at: below(bytes.count))

@@ -15,14 +15,9 @@ public struct DiagnosisRules: Diagnoser {
     /// - Throws: ``AutoinstallError`` for a file that cannot be used.
     public init(home: String? = nil) throws {
         var files = Self.builtIn.map { ("Diagnosis/diagnose-\($0.name).yaml", $0.bytes) }
-        if let folder = home.map({ $0 + "/diagnosers" }) {
-            // A folder that is not there adds none.
-            for name in ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted() where name.hasSuffix(".yaml") {
-                guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
-                    throw AutoinstallError("badRule", "cannot read \(folder)/\(name)")
-                }
-                files.append(("\(folder)/\(name)", Array(data)))
-            }
+        for path in OwnDefinitions.files("diagnosers", home: home) {
+            guard let data = FileManager.default.contents(atPath: path) else { throw AutoinstallError("badRule", "cannot read \(path)") }
+            files.append((path, Array(data)))
         }
         var rules: [DiagnosisRule] = []
         for (file, bytes) in files {

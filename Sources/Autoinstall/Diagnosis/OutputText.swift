@@ -59,11 +59,12 @@ struct OutputText: Sendable {
         out.reserveCapacity(bytes.count)
         var at = 0
         while at < bytes.count {
+            if let end = bytes.endOfControlSequence(at: at) {
+                at = end
+                continue
+            }
             let byte = bytes[at]
-            if byte == 0x1B, at + 1 < bytes.count, bytes[at + 1] == UInt8(ascii: "[") {
-                at += 2
-                while at < bytes.count, !(0x40...0x7E).contains(bytes[at]) { at += 1 }
-            } else if byte == 0xE2, at + 2 < bytes.count, bytes[at + 1] == 0x80, (0x98...0x9D).contains(bytes[at + 2]) {
+            if byte == 0xE2, at + 2 < bytes.count, bytes[at + 1] == 0x80, (0x98...0x9D).contains(bytes[at + 2]) {
                 out.append(bytes[at + 2] < 0x9C ? UInt8(ascii: "'") : UInt8(ascii: "\""))
                 at += 2
             } else if byte == 0x0D {
