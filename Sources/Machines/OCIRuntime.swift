@@ -25,6 +25,8 @@ struct OCIRuntime: Sendable {
     /// - Parameter streams: its input, output and errors.
     func run(bundle: String, streams: [Descriptor]) throws -> pid_t {
         let pidFile = bundle + "/pid"
+        // A runtime that was killed, or lost its host's power, leaves the file that it would have renamed; the next one would refuse to write it.
+        for left in [pidFile, bundle + "/.pid"] { unlink(left) }
         var run = command(["run", "--detach", "--bundle", bundle, "--pid-file", pidFile, id])
         for (number, stream) in streams.enumerated() { run.descriptors[Int32(number)] = stream.raw }
         run.workingFolder = bundle
