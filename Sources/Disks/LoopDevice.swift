@@ -98,8 +98,7 @@ public final class LoopDevice: Sendable {
             return true
         }
         guard wasOpen else { return }
-        for _ in 0..<10_000 where isAttached { usleep(500) }
-        if isAttached {
+        guard waitUntil(lookingEvery: 500, atMost: 10_000, { !isAttached }) else {
             throw DiskError("busy", "\(path) is still in use", fix: "unmount what is on it: `grep \(path) /proc/*/mountinfo`")
         }
     }

@@ -8,18 +8,37 @@ public struct MachineNamespaces: Sendable {
 
     /// Makes a user namespace whose ids 0 and up are this host's ids `firstHostID` and up.
     ///
-    /// - Parameter count: how many ids, usually 65,536.
+    /// - Parameters:
+    ///   - count: how many ids, usually 65,536.
+    ///   - holder: who was made in advance; its end is here.
+    public init(firstHostID: UInt32, count: UInt32, holder: NamespaceHolder) throws {
+        defer { holder.end() }
+        for name in ["uid_map", "gid_map"] { try writeSmallFile("/proc/\(holder.pid)/\(name)", "0 \(firstHostID) \(count)\n") }
+        user = try Descriptor("/proc/\(holder.pid)/ns/user", O_RDONLY)
+        network = holder.withNetwork ? try Descriptor("/proc/\(holder.pid)/ns/net", O_RDONLY) : nil
+    }
+
     public init(firstHostID: UInt32, count: UInt32, withNetwork: Bool) throws {
+        try self.init(firstHostID: firstHostID, count: count, holder: NamespaceHolder(withNetwork: withNetwork))
+    }
+}
+
+/// A process that keeps new namespaces until they are held by descriptors. It ends with the thread that made it.
+public struct NamespaceHolder: Sendable {
+    let pid: pid_t
+    let withNetwork: Bool
+
+    /// Makes the namespaces; the ids of the user namespace are told to ``MachineNamespaces``.
+    public init(withNetwork: Bool) throws {
         let newUser = 0x1000_0000
         let newNetwork = 0x4000_0000
-        let pid = try check("clone", "a namespace holder") { clinux_namespace_holder(Int(newUser | (withNetwork ? newNetwork : 0))) }
-        defer {
-            kill(pid, SIGKILL)
-            var status: Int32 = 0
-            while waitpid(pid, &status, 0) == -1 && errno == EINTR {}
-        }
-        for name in ["uid_map", "gid_map"] { try writeSmallFile("/proc/\(pid)/\(name)", "0 \(firstHostID) \(count)\n") }
-        user = try Descriptor("/proc/\(pid)/ns/user", O_RDONLY)
-        network = withNetwork ? try Descriptor("/proc/\(pid)/ns/net", O_RDONLY) : nil
+        self.withNetwork = withNetwork
+        pid = try check("clone", "a namespace holder") { clinux_namespace_holder(Int(newUser | (withNetwork ? newNetwork : 0))) }
+    }
+
+    func end() {
+        kill(pid, SIGKILL)
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) == -1 && errno == EINTR {}
     }
 }

@@ -44,13 +44,15 @@ final class DiskServer: Sendable {
     }
 
     /// Forks the first supervisor, in a process with one thread; the child has no `descriptor`, nor anything that comes later.
-    static func forkFirst(closing descriptor: Int32) throws -> First {
+    ///
+    /// - Parameter home: whose store it opens while it waits.
+    static func forkFirst(closing descriptor: Int32, expecting home: String?) throws -> First {
         let (mine, its) = try UnixSocket.pair()
         let pid = try forkChild {
             close(descriptor)
             close(mine.descriptor.raw)
             setsid()
-            return Supervisor.main(ControlChannel(its))
+            return Supervisor.main(ControlChannel(its), expecting: home)
         }
         return First(pid: pid, channel: ControlChannel(mine))
     }
@@ -249,7 +251,7 @@ final class DiskServer: Sendable {
         if flushing { _ = try process.channel.ask(SupervisorRequest.flush, SupervisorAnswer.self) } else { kill(process.pid, SIGKILL) }
         shutdown(process.channel.raw, Int32(SHUT_RDWR))
         // What it still does is to end.
-        for _ in 0..<2000 where ProcessIdentity(of: process.pid) != nil { usleep(500) }
+        waitUntil(lookingEvery: 500, atMost: 2000) { ProcessIdentity(of: process.pid) == nil }
         kill(process.pid, SIGKILL)
     }
 }

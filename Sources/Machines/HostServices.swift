@@ -113,7 +113,7 @@ private struct NameCache {
                     answers.found.withLock { $0[name] = found }
                 }
             }
-            for _ in 0..<1000 where !thread.hasEnded { usleep(2000) }
+            waitUntil(lookingEvery: 2000, atMost: 1000) { thread.hasEnded }
             for (name, found) in answers.found.withLock({ $0 }) where !found.isEmpty { table[name] = Entry(addresses: found.map(\.value), found: now) }
             try FileManager.default.createDirectory(
                 atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])

@@ -13,16 +13,27 @@ public enum Keeper {
     /// The keeper as a program of its own: runs until the machine is taken down.
     public static func main(_ arguments: [String]) -> Int32 { main(ControlChannel(UnixSocket(Descriptor(owning: reportDescriptor)))) }
 
-    static func main(_ report: ControlChannel) -> Int32 {
+    static func main(_ report: ControlChannel) -> Int32 { main(home: nil, inherited: report.raw) { report } }
+
+    /// A keeper in advance: it gets its report channel through `socket`, and has by then what does not depend on the machine.
+    ///
+    /// - Parameter home: where the machine will probably be.
+    static func main(waitingAt socket: UnixSocket, for home: String) -> Int32 {
+        main(home: home, inherited: socket.descriptor.raw) { try socket.receive(limit: 1).descriptors.first.map { ControlChannel(UnixSocket($0)) } }
+    }
+
+    private static func main(home: String?, inherited: Int32, report: () throws -> ControlChannel?) -> Int32 {
         CrashPoint.play(.keeper)
         signal(SIGPIPE, SIG_IGN)
         do {
             let null = try Descriptor("/dev/null", O_RDWR)
             for number: Int32 in 0...2 { try replaceDescriptor(number, with: null) }
             // Before there is a second thread, or anything that it must not inherit.
-            let supervisor = try DiskServer.forkFirst(closing: report.raw)
+            let supervisor = try DiskServer.forkFirst(closing: inherited, expecting: home)
             let handed = KeeperDescriptors()
-            guard let job = try receiveJob(report, handed) else {
+            // What cannot be made in advance is made in its time, and fails there if it must.
+            if home != nil { handed.namespaces = try? NamespaceHolder(withNetwork: true) }
+            guard let report = try report(), let job = try receiveJob(report, handed) else {
                 supervisor.end()
                 return 0
             }
@@ -146,4 +157,6 @@ final class KeeperDescriptors {
     var lock: Descriptor?
     /// Input, output and errors of the command that the machine is made for.
     var streams: [Descriptor] = []
+    /// Of a keeper in advance, until its machine has them.
+    var namespaces: NamespaceHolder?
 }

@@ -84,13 +84,20 @@ final class KeeperSession: @unchecked Sendable {
     }
 
     private func prepareSurroundings(_ file: MachineFile) throws {
-        firstHostID = try HostIDRanges.claim(machine: file.name, home: paths.home)
-        let namespaces = try MachineNamespaces(firstHostID: firstHostID, count: HostIDRanges.count, withNetwork: true)
+        firstHostID = try timed("claim ids") { try HostIDRanges.claim(machine: file.name, home: paths.home) }
+        let namespaces = try timed("make the namespaces") {
+            try MachineNamespaces(
+                firstHostID: firstHostID, count: HostIDRanges.count, holder: handed.namespaces.take() ?? NamespaceHolder(withNetwork: true))
+        }
         self.namespaces = namespaces
         guard let netns = namespaces.network else { throw MachineError("internal", "the machine has no network namespace") }
-        hostConfiguration = try HostConfiguration.stage(into: paths.host, machine: file.hostname, network: file.settings.network)
-        network = try MachineNetwork.attach(
-            name: file.name, id: file.id, namespace: netns, choice: file.settings.network, ports: file.settings.ports, home: paths.home)
+        hostConfiguration = try timed("write this host's settings") {
+            try HostConfiguration.stage(into: paths.host, machine: file.hostname, network: file.settings.network)
+        }
+        network = try timed("attach the network") {
+            try MachineNetwork.attach(
+                name: file.name, id: file.id, namespace: netns, choice: file.settings.network, ports: file.settings.ports, home: paths.home)
+        }
     }
 
     private func mountDisk(_ file: MachineFile) throws {

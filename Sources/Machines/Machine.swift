@@ -205,7 +205,7 @@ public final class Machine: Sendable {
             _ = try ask(.status)
             return true
         } catch let error as MachineError where ["stopped", "lost"].contains(error.code) {
-            for _ in 0..<6000 where keeper.isAlive { usleep(5000) }
+            waitUntil(lookingEvery: 5000, atMost: 6000) { !keeper.isAlive }
             return false
         }
     }

@@ -12,13 +12,16 @@ public final class Nursery: Sendable {
     private static let planted = Mutex<UnixSocket?>(nil)
 
     /// Makes this process's nursery. To be called first, while the process has one thread.
-    public static func plant() {
+    ///
+    /// - Parameter home: whose machine the process will start, if it is sure to: the first keeper is forked in advance then, and its supervisor opens
+    ///   that home's store while the command line is read.
+    public static func plant(expecting home: String? = nil) {
         // A machine needs root; what cannot be made now is done without.
         guard geteuid() == 0, let (mine, its) = try? UnixSocket.pair() else { return }
         let pid = clinux_fork()
         if pid == 0 {
             close(mine.descriptor.raw)
-            exit(tend(its))
+            exit(tend(its, home))
         }
         if pid > 0 { planted.withLock { $0 = mine } }
     }
@@ -40,22 +43,43 @@ public final class Nursery: Sendable {
 
     // MARK: the other process
 
-    private static func tend(_ socket: UnixSocket) -> Int32 {
+    private static func tend(_ socket: UnixSocket, _ home: String?) -> Int32 {
         setProcessTitle("terrine __nursery")
         setsid()
         // The kernel takes care of keepers that end before this process does.
         signal(SIGCHLD, SIG_IGN)
         warmUp()
+        var early: UnixSocket?
+        // Without a pair of sockets there is none; the next keeper needs some too, and tells.
+        if let home, let (mine, its) = try? UnixSocket.pair() {
+            if clinux_fork() == 0 {
+                becomeKeeper(closing: [socket, mine])
+                return Keeper.main(waitingAt: its, for: home)
+            }
+            early = mine
+        }
         while let (bytes, descriptors) = try? socket.receive(limit: 1), !bytes.isEmpty {  // An error is the end, as the closed socket is.
             guard let channel = descriptors.first else { continue }
-            let pid = clinux_fork()
-            if pid != 0 { continue }  // One that cannot be forked closes its channel, and who waits there is told.
-            signal(SIGCHLD, SIG_DFL)
-            setsid()
-            close(socket.descriptor.raw)
-            return Keeper.main(ControlChannel(UnixSocket(channel)))
+            if let waiting = early.take() {
+                do {
+                    try waiting.send([1], descriptors: [channel.raw])
+                    continue
+                } catch {
+                    // It died; the next one is as good.
+                }
+            }
+            if clinux_fork() == 0 {  // One that cannot be forked closes its channel, and who waits there is told.
+                becomeKeeper(closing: [socket])
+                return Keeper.main(ControlChannel(UnixSocket(channel)))
+            }
         }
         return 0
+    }
+
+    private static func becomeKeeper(closing sockets: [UnixSocket]) {
+        signal(SIGCHLD, SIG_DFL)
+        setsid()
+        for socket in sockets { close(socket.descriptor.raw) }
     }
 
     /// Does once what every keeper would do for itself.

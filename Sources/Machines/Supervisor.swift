@@ -17,7 +17,9 @@ public enum Supervisor {
     public static func main(_ arguments: [String]) -> Int32 { main(ControlChannel(UnixSocket(Descriptor(owning: controlDescriptor)))) }
 
     /// Runs until the keeper closes the control socket or the mount is gone.
-    static func main(_ channel: ControlChannel) -> Int32 {
+    ///
+    /// - Parameter home: whose store it opens before it gets its disk.
+    static func main(_ channel: ControlChannel, expecting home: String? = nil) -> Int32 {
         CrashPoint.play(.supervisor)
         signal(SIGPIPE, SIG_IGN)
         // Not for the out-of-memory killer, whose victim would wait for this disk; and this process is beneath a block device.
@@ -25,7 +27,7 @@ public enum Supervisor {
         let setIOFlusher: Int32 = 57
         _ = clinux_prctl(setIOFlusher, 1, 0)
         do {
-            try run(channel)
+            try run(channel, home.flatMap(EarlyStore.init))
             return 0
         } catch {
             log("\(error)")
@@ -33,7 +35,7 @@ public enum Supervisor {
         }
     }
 
-    private static func run(_ channel: ControlChannel) throws {
+    private static func run(_ channel: ControlChannel, _ early: EarlyStore?) throws {
         guard let (first, descriptors) = try channel.receive(SupervisorRequest.self) else { return }
         guard case .serve(let home, let machine, let description, let resumed, let names) = first, descriptors.count == names.count + 2 else {
             throw MachineError("internal", "a supervisor was started without a disk to serve")
@@ -44,7 +46,7 @@ public enum Supervisor {
         let disk: Disk
         let export: FUSEExport
         do {
-            session = try timed("open the store") { try SupervisorSession(home: home, name: machine, channel: channel) }
+            session = try timed("open the store") { try SupervisorSession(home: home, name: machine, channel: channel, early) }
             disk = try timed("open the disk") {
                 try session.open(description, liveStates: Dictionary(zip(names, descriptors.dropFirst(2))) { $1 }, isStart: !resumed)
             }
@@ -65,7 +67,37 @@ public enum Supervisor {
         _ = text.withCString { write(2, $0, strlen($0)) }
     }
 
-    static func timestamp() -> String { Date().formatted(.iso8601) }
+    /// Now, as in `2026-11-26T12:00:00Z`. Not Foundation's: that reads calendars for a millisecond, and each start waits for it.
+    static func timestamp() -> String {
+        var (now, parts) = (time(nil), tm())
+        gmtime_r(&now, &parts)
+        return String(unsafeUninitializedCapacity: 32) { text in
+            text.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress, $0.count, "%Y-%m-%dT%H:%M:%SZ", &parts) }
+        }
+    }
+}
+
+/// A store that was opened before anybody said that it is the one.
+private struct EarlyStore {
+    private let home: String
+    private let images: ImageStore
+    /// The index's device and inode.
+    private let index: [UInt64]
+
+    /// nil where there is no store yet: to make one is for who was told to.
+    init?(home: String) {
+        // What is wrong with it is told when it is wanted.
+        guard let index = Self.index(of: home), let images = try? ImageStore(home: home) else { return nil }
+        (self.home, self.images, self.index) = (home, images, index)
+    }
+
+    /// nil when another one is wanted, or its index was replaced in the meantime.
+    func store(of home: String) -> ImageStore? { home == self.home && Self.index(of: home) == index ? images : nil }
+
+    private static func index(of home: String) -> [UInt64]? {
+        var status = stat()
+        return stat(home + "/store/index.sqlite", &status) == 0 && status.st_size > 0 ? [UInt64(status.st_dev), UInt64(status.st_ino)] : nil
+    }
 }
 
 private final class SupervisorSession {
@@ -74,10 +106,10 @@ private final class SupervisorSession {
     private let channel: ControlChannel
     private var lastSealed: SealedOverlay?
 
-    init(home: String, name: String, channel: ControlChannel) throws {
+    init(home: String, name: String, channel: ControlChannel, _ early: EarlyStore?) throws {
         paths = MachinePaths(home: home, name: name)
         self.channel = channel
-        images = try ImageStore(home: home)
+        images = try early?.store(of: home) ?? ImageStore(home: home)
     }
 
     /// Answers the keeper until it closes the socket.

@@ -39,7 +39,10 @@ struct Terrine: ParsableCommand {
     static func main() {
         let arguments = CommandLine.arguments
         if arguments.count > 1, let process = ownProcesses[arguments[1]] { exit(process(Array(arguments.dropFirst(2)))) }
-        if arguments.count > 1, startMachines.contains(arguments[1]) { Nursery.plant() }
+        if arguments.count > 1, let isSure = startMachines[arguments[1]] {
+            // Another `--home` makes the guess wrong, and costs what it would have spared.
+            Nursery.plant(expecting: isSure ? GlobalOptions.homeFolder(nil) : nil)
+        }
         let report = ErrorReport(arguments: arguments)
         var command: any ParsableCommand
         do { command = try Terrine.parseAsRoot(LockOptions.spelledOut(Array(arguments.dropFirst()))) } catch { exit(report.tellUsage(error)) }
@@ -55,8 +58,10 @@ struct Terrine: ParsableCommand {
         }
     }
 
-    /// Commands that need keepers soon.
-    private static let startMachines: Set = ["build", "ci", "run", "start", "resume", "fork", "restore", "rollback", "promote"]
+    /// Commands that need keepers soon, and whether they are sure to.
+    private static let startMachines = [
+        "build": false, "ci": false, "run": true, "start": true, "resume": true, "fork": true, "restore": true, "rollback": true, "promote": true,
+    ]
 
     /// Processes that live beside the command line, started by it.
     private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = [

@@ -32,7 +32,7 @@ struct FUSETakeoverTests {
                 try Command("sh", ["-c", "dd if=\(export.folder)/data of=\(export.disk) bs=1M seek=\(index * 8) oflag=direct conv=notrunc,fsync status=none"])
                     .start()
             }
-            for _ in 0..<5000 where gate.waiting < 4 { usleep(1000) }
+            waitUntil(lookingEvery: 1000, atMost: 5000) { gate.waiting >= 4 }
             #expect(gate.waiting == 4, "every thread holds a request")
             let dead = export.server
             dead.abandon()

@@ -47,7 +47,7 @@ struct LoopDeviceTests {
             let path = try #require(loop?.path)
             #expect(try sh("dd if=/dev/zero of=\(path) bs=4096 count=1 status=none", expect: 1).contains("not permitted"))
             loop = nil
-            for _ in 0..<1000 where try sh("losetup -j \(file)") != "" { usleep(5000) }
+            try waitUntil(lookingEvery: 5000, atMost: 1000) { try sh("losetup -j \(file)") == "" }
             #expect(try sh("losetup -j \(file)") == "")
         }
     }

@@ -50,7 +50,7 @@ struct BuildRecoveryTests {
             command.newSession = true
             let build = try command.start()
             // The step says that it runs by a file in its cache.
-            for _ in 0..<600 where !files(below: home.path + "/caches").contains("now") { usleep(100_000) }
+            waitUntil(lookingEvery: 100_000, atMost: 600) { files(below: home.path + "/caches").contains("now") }
             #expect(files(below: home.path + "/caches").contains("now"))
             #expect(kill(build, signal) == 0)
             #expect(try waitForExit(of: build) == (signal == SIGINT ? .exited(130) : .signalled(SIGKILL)))

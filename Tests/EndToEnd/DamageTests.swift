@@ -27,7 +27,7 @@ struct DamageTests {
                 try FileManager.default.contentsOfDirectory(atPath: home.path + "/overlays").map { "\(home.path)/overlays/\($0)" }
             }
             func summed() throws -> [String] { try overlays().filter { access($0 + "/checksums", F_OK) == 0 } }
-            for _ in 0..<200 where try summed().count < 2 { usleep(50_000) }
+            try waitUntil(lookingEvery: 50_000, atMost: 200) { try summed().count >= 2 }
             #expect(try summed().count == 2)
             #expect(try home.terrine("verify", expect: 0).output.contains("all well"))
 

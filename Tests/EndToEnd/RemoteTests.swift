@@ -128,7 +128,7 @@ struct RemoteTests {
         let quiet = try Descriptor("/dev/null", O_RDWR)
         command.descriptors = [0: quiet.raw, 1: quiet.raw, 2: quiet.raw]
         let process = try command.start()
-        for _ in 0..<6000 where !isTime() { usleep(10_000) }
+        waitUntil(lookingEvery: 10_000, atMost: 6000, isTime)
         Glibc.kill(process, SIGKILL)
         #expect(try waitForExit(of: process) == .signalled(SIGKILL), "it ended before it was killed")
     }

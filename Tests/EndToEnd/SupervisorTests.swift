@@ -95,7 +95,7 @@ struct SupervisorTests {
                 print("skipped: this host's control groups do not limit memory")
                 return
             }
-            defer { for _ in 0..<100 where rmdir(group) != 0 && errno == EBUSY { usleep(20_000) } }
+            defer { waitUntil(lookingEvery: 20_000, atMost: 100) { rmdir(group) == 0 || errno != EBUSY } }
             try home.terrine("start", "small:1", "--name", "m", expect: 0)
             try writeSmallFile("\(group)/\(limit)", "\(64 << 20)")
             try writeSmallFile("\(group)/cgroup.procs", "\(try supervisor(home))")
