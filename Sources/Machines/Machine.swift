@@ -29,9 +29,7 @@ public final class Machine: Sendable {
 
     // MARK: what it is
 
-    func fileIfAny() throws -> MachineFile? {
-        do { return try MachineFile.load(paths.file) } catch let error as LinuxError where error.code == ENOENT { return nil }
-    }
+    func fileIfAny() throws -> MachineFile? { try MachineFile.loadIfAny(paths.file) }
 
     func file() throws -> MachineFile {
         guard let file = try fileIfAny() else { throw host.notFound(name) }
@@ -99,7 +97,7 @@ public final class Machine: Sendable {
     /// The machine's lock, for as long as what it is may change. Taken of a removed machine's folder it is worth nothing, so it looks again.
     func lock() throws -> FileLock {
         while true {
-            guard access(paths.file, F_OK) == 0 else { throw host.notFound(name) }
+            guard MachineFile.isThere(paths.file) else { throw host.notFound(name) }
             let lock = try FileLock(paths.lock)
             var held = stat()
             var named = stat()

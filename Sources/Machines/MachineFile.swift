@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Images
 import Linux
 
@@ -73,6 +74,25 @@ struct MachineFile: Codable, Sendable, Equatable {
 }
 
 extension MachineFile {
+    /// A file's mode that says that its content was never made durable: after the host died it may be anything.
+    private static let volatileMode: mode_t = 0o400
+
+    /// nil when there is none; also when the host died before the file of a machine that goes with its owner reached the disk: nobody can want that one.
+    static func loadIfAny(_ path: String) throws -> MachineFile? {
+        do { return try load(path) } catch let error as LinuxError where error.code == ENOENT { return nil } catch let error as MachineError
+            where error.code == "corrupt"
+        {
+            var status = stat()
+            if stat(path, &status) == 0, status.st_mode & 0o777 == volatileMode { return nil }
+            throw error
+        }
+    }
+
+    /// Whether there is a machine's file, be it one that cannot be read.
+    static func isThere(_ path: String) -> Bool {
+        do { return try loadIfAny(path) != nil } catch { return true }
+    }
+
     static func load(_ path: String) throws -> MachineFile {
         let file: MachineFile
         do {
@@ -92,7 +112,7 @@ extension MachineFile {
     func save(_ path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        try replaceFile(path, with: Array(try encoder.encode(self)), durable: owner == nil)
+        try replaceFile(path, with: Array(try encoder.encode(self)), mode: owner == nil ? 0o600 : Self.volatileMode, durable: owner == nil)
     }
 
     /// What the machine takes for its host's name.

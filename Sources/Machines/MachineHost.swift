@@ -92,7 +92,7 @@ public final class MachineHost: Sendable {
         while name == nil, access(MachinePaths(home: home, name: chosen).folder, F_OK) == 0 { chosen = MachineName.draw() }
         let paths = MachinePaths(home: home, name: chosen)
         let file = try describe(chosen, Date().timeIntervalSince1970)
-        if access(paths.file, F_OK) == 0 {
+        if MachineFile.isThere(paths.file) {
             throw MachineError("exists", "there is a machine `\(chosen)` already", fix: "choose another name, or remove it with `terrine rm \(chosen)`")
         }
         // A folder without the file is what a removal that was killed left behind.
@@ -123,9 +123,8 @@ public final class MachineHost: Sendable {
         if found.isEmpty { return 0 }
         var needed: Set<String> = []
         for name in try FileManager.default.contentsOfDirectory(atPath: home + "/machines") where MachineName.isValid(name) {
-            let path = MachinePaths(home: home, name: name).file
             // A file that cannot be read may name anything: then nothing is removed.
-            if access(path, F_OK) == 0 { needed.formUnion(try MachineFile.load(path).overlays) }
+            if let file = try MachineFile.loadIfAny(MachinePaths(home: home, name: name).file) { needed.formUnion(file.overlays) }
         }
         var freed: Int64 = 0
         for id in found where !needed.contains(id) {
@@ -180,7 +179,7 @@ public final class MachineHost: Sendable {
         for name in try FileManager.default.contentsOfDirectory(atPath: home + "/machines") {
             let isGrave = name.hasPrefix(".gone-")
             let paths = MachinePaths(home: home, name: name)
-            if isGrave || MachineName.isValid(name) && access(paths.file, F_OK) != 0 { try removeFolder(paths.folder) }
+            if isGrave || MachineName.isValid(name) && !MachineFile.isThere(paths.file) { try removeFolder(paths.folder) }
         }
         let live = Set(try machines().compactMap { try $0.fileIfAny()?.id })
         for pin in try images.pins() where pin.hasPrefix("machine-") && !live.contains(String(pin.dropFirst("machine-".count))) { try images.unpin(pin) }

@@ -28,9 +28,17 @@ struct SandboxBundle: Sendable {
 
     static let defaultPids = 32768
 
-    func json() throws -> String { try ociText(document) }
+    func json() throws -> String {
+        // Inside a string the quotes would have backslashes before them, so this is found where the key is and nowhere else.
+        let (key, later) = (#""seccomp":"#, #""later""#)
+        let text = try ociText(document(seccomp: "later"))
+        guard let place = text.range(of: key + later) else { throw MachineError("internal", "the container's configuration has no place for its system calls") }
+        return text.replacingCharacters(in: place, with: key + (try SeccompProfile.text.get()))
+    }
 
-    var document: [String: Any] {
+    var document: [String: Any] { document(seccomp: SeccompProfile.document) }
+
+    private func document(seccomp: Any) -> [String: Any] {
         var process = self.process.document
         // The keeper asks to be spared when memory is short; who is in the machine is not.
         process["oomScoreAdj"] = 0
@@ -49,7 +57,7 @@ struct SandboxBundle: Sendable {
                 "uidMappings": mapping, "gidMappings": mapping,
                 "cgroupsPath": cgroupsPath,
                 "resources": resources,
-                "seccomp": SeccompProfile.document,
+                "seccomp": seccomp,
                 "maskedPaths": Self.maskedPaths,
                 "readonlyPaths": Self.readOnlyPaths,
             ] as [String: Any],

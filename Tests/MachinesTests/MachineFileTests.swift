@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Images
 import Linux
 import Testing
 
@@ -32,6 +34,34 @@ import Testing
             try replaceFile(folder + "/machine.json", with: Array("{}".utf8))
             let error = #expect(throws: MachineError.self) { try MachineFile.load(folder + "/machine.json") }
             #expect(error?.code == "corrupt")
+        }
+    }
+
+    /// The file of a machine that goes with its owner is not synced: when the host dies it may have its name and its length, and zeroes for content.
+    @Test func aFileThatThePowerTookIsClearedAwayOnlyWhenNobodyCanWantItsMachine() throws {
+        try withFolder { home in
+            let host = try MachineHost(home: home, images: ImageStore(home: home))
+            func lose(_ name: String, owner: ProcessIdentity?) throws -> String {
+                let folder = home + "/machines/" + name
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+                var file = Self.sample(name)
+                (file.state, file.owner) = (.stopped, owner)
+                try file.save(folder + "/machine.json")
+                let lost = try Descriptor(folder + "/machine.json", O_RDWR | O_TRUNC)
+                try [UInt8](repeating: 0, count: 700).withUnsafeBytes { try lost.write($0, at: 0) }
+                return folder
+            }
+            let owned = try lose("owned", owner: .current)
+            #expect(try host.reap().overlayBytes == 0)
+            #expect(access(owned, F_OK) != 0)
+
+            let kept = try lose("kept", owner: nil)
+            #expect(try host.verify().problems.map(\.message).contains { $0.contains("kept/machine.json is not a machine's file") })
+            // It may name any overlay.
+            let overlay = home + "/overlays/b"
+            try FileManager.default.createDirectory(atPath: overlay, withIntermediateDirectories: true)
+            #expect(throws: MachineError.self) { try host.reap() }
+            #expect(access(kept, F_OK) == 0 && access(overlay, F_OK) == 0)
         }
     }
 
