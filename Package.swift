@@ -101,6 +101,7 @@ let package = Package(
             dependencies: ["Remotes", "ChunkStore", "Images", "Linux", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(name: "ReportsTests", dependencies: ["Builder", "Reports", "Trees", "Linux", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "EndToEnd", dependencies: ["CLinux", "Disks", "Linux", "TestSupport"], path: "Tests/EndToEnd", swiftSettings: strict),
+        .testTarget(
+            name: "EndToEnd", dependencies: ["CLinux", "Disks", "Linux", "TestSupport"], path: "Tests/EndToEnd", exclude: ["Fixtures"], swiftSettings: strict),
     ]
 )
