@@ -65,6 +65,7 @@ public struct PackageScript {
         umask 022
         rm -rf "$work"
         mkdir -p "$HOME"
+        : > "$work/begun"
         terrine_end=
         # A command for the end, however that comes.
         at_end() { terrine_end="$terrine_end
