@@ -47,7 +47,7 @@ struct FirstStartTests {
             #expect(try say(home, "a", "cat /id") == id && say(home, "b", "cat /id") == id && say(home, "c", "cat /id") != id)
 
             try home.writeRecipe(
-                "steps: [{ name: bad, run: \"mkdir -p /etc/terrine/first-start; cd /etc/terrine/first-start; printf 'echo no key; exit 3' > x; chmod 755 x\", inputs: [] }]\n"
+                "steps: [{ name: bad, run: \"mkdir -p /etc/terrine/first-start; cd /etc/terrine/first-start; printf '#!/bin/sh\\necho no key; exit 3\\n' > x; chmod 755 x\", inputs: [] }]\n"
             )
             try home.terrine("build", folder, "-t", "bad:1", expect: 0)
             let run = try home.terrine("run", "bad:1", "--", "true")
