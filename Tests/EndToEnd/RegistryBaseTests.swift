@@ -46,6 +46,7 @@ struct RegistryBaseTests {
             try copy(home, "one", to: place)
             let folder = try recipe(home, "oci:" + place)
             #expect(try home.terrine("plan", folder, expect: 0).output.contains("never fetched"))
+            #expect(try home.terrine(["build", folder, "--locked"] + Self.quiet, expect: 2).errors.contains("does not hold what `oci:\(place)` asks for"))
             #expect(try home.terrine(["build", folder, "--offline"], expect: 1).errors.contains("this build is offline"))
             try home.terrine(["build", folder] + Self.quiet, expect: 0)
             #expect(try seen(home) == "one\none\n")
