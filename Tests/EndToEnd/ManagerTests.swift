@@ -144,7 +144,10 @@ struct ManagerTests {
         try home.terrine("build", folder, expect: 0)
         #expect(try Self.said(home) == say("1.2.0", "1.1.0"))
         let lock = try String(contentsOfFile: folder + "/terrine.lock", encoding: .utf8)
-        for line in ["- tool 1.2.0 sha512-", " tool/node_modules/greet\n", "- greet 1.1.0 sha256:", "- example.com/tool v1.2.0 h1:", "- example.com/greet v1.1.0/go.mod h1:"] {
+        for line in [
+            "- tool 1.2.0 sha512-", " tool/node_modules/greet\n", "- greet 1.1.0 sha256:", "- example.com/tool v1.2.0 h1:",
+            "- example.com/greet v1.1.0/go.mod h1:",
+        ] {
             #expect(lock.contains(line), "\(line)")
         }
         #expect(try home.terrine("build", folder, "--locked", "--json", expect: 0).json(BuildTests.Built.self).ran.isEmpty)
@@ -162,7 +165,9 @@ struct ManagerTests {
         try home.terrine("build", folder, "--update", "tool", "--update", "example.com/tool", expect: 0)
         #expect(try Self.said(home) == say("1.3.0", "1.1.0"))
 
-        for (number, place, name) in [(4, "npm/greet-1.1.0.tgz", "greet"), (5, "crates/greet-1.1.0.crate", "greet"), (6, "mods/example.com/greet/@v/v1.1.0.zip", "example.com/greet")] {
+        for (number, place, name) in [
+            (4, "npm/greet-1.1.0.tgz", "greet"), (5, "crates/greet-1.1.0.crate", "greet"), (6, "mods/example.com/greet/@v/v1.1.0.zip", "example.com/greet"),
+        ] {
             try recipe(number)
             try FileManager.default.removeItem(atPath: home.path + "/caches/recipes")
             try FileManager.default.moveItem(atPath: "\(folder)/lists/\(place)", toPath: folder + "/away")
@@ -174,7 +179,8 @@ struct ManagerTests {
         try recipe(7)
         try FileManager.default.removeItem(atPath: home.path + "/caches/recipes")
         try Self.python(
-            "import sys; path = sys.argv[1]; data = open(path, 'rb').read(); open(path, 'wb').write(data[:4] + b'1234' + data[8:])", ["lists/npm/greet-1.1.0.tgz"],
+            "import sys; path = sys.argv[1]; data = open(path, 'rb').read(); open(path, 'wb').write(data[:4] + b'1234' + data[8:])",
+            ["lists/npm/greet-1.1.0.tgz"],
             in: folder)
         #expect(try home.terrine("build", folder, expect: 1).errors.contains("the registry has another file of that version"))
     }
@@ -203,6 +209,8 @@ struct ManagerTests {
     func locks() throws {
         // One home for all: it takes minutes to install the managers.
         try Home.with { home in
+            // On a host with other work to do it takes long to unpack some 800 packages.
+            home.limit = 1800
             try lockFiles(home)
             try FileManager.default.removeItem(atPath: home.path + "/work/terrine.lock")
             try lists(home)
@@ -210,26 +218,26 @@ struct ManagerTests {
     }
 
     private func lockFiles(_ home: Home) throws {
-            try home.write("work/terrine.yaml", Self.recipe)
-            let folder = home.path + "/work"
-            try Self.python(Self.make, [], in: folder)
-            let first = try home.terrine("build", folder, "--json", expect: 0).json(BuildTests.Built.self)
-            let again = try home.terrine("build", folder, "--json", "--locked", expect: 0).json(BuildTests.Built.self)
-            #expect(again.ran.isEmpty && again.digest == first.digest)
-            let lock = try String(contentsOfFile: folder + "/terrine.lock", encoding: .utf8)
-            #expect(lock.contains("- golang-go:amd64 ") && lock.contains("- base-files:amd64 "))
+        try home.write("work/terrine.yaml", Self.recipe)
+        let folder = home.path + "/work"
+        try Self.python(Self.make, [], in: folder)
+        let first = try home.terrine("build", folder, "--json", expect: 0).json(BuildTests.Built.self)
+        let again = try home.terrine("build", folder, "--json", "--locked", expect: 0).json(BuildTests.Built.self)
+        #expect(again.ran.isEmpty && again.digest == first.digest)
+        let lock = try String(contentsOfFile: folder + "/terrine.lock", encoding: .utf8)
+        #expect(lock.contains("- golang-go:amd64 ") && lock.contains("- base-files:amd64 "))
 
-            for (file, of, wrong) in [
-                ("app/go.sum", "h1:", "h1:AAAA"), ("app/Cargo.lock", "checksum = \"", "checksum = \"0000"), ("app/package-lock.json", "sha512-", "sha512-AAAA"),
-            ] {
-                let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
-                var bad = text
-                let range = try #require(text.range(of: of))
-                let end = text.index(range.upperBound, offsetBy: 4)
-                bad.replaceSubrange(range.lowerBound..<end, with: wrong)
-                try home.write("work/\(file)", bad)
-                #expect(try home.terrine("build", folder).code == 1, "\(file)")
-                try home.write("work/\(file)", text)
-            }
+        for (file, of, wrong) in [
+            ("app/go.sum", "h1:", "h1:AAAA"), ("app/Cargo.lock", "checksum = \"", "checksum = \"0000"), ("app/package-lock.json", "sha512-", "sha512-AAAA"),
+        ] {
+            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            var bad = text
+            let range = try #require(text.range(of: of))
+            let end = text.index(range.upperBound, offsetBy: 4)
+            bad.replaceSubrange(range.lowerBound..<end, with: wrong)
+            try home.write("work/\(file)", bad)
+            #expect(try home.terrine("build", folder).code == 1, "\(file)")
+            try home.write("work/\(file)", text)
+        }
     }
 }

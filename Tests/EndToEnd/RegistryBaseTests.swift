@@ -18,7 +18,8 @@ struct RegistryBaseTests {
 
     /// Copies a layout to a registry, as others do.
     private func copy(_ home: Home, _ layout: String, to place: String) throws {
-        let result = try Command("sh", ["-ec", "cd \"$1\"; skopeo copy --dest-tls-verify=false oci:$2:$2:1 docker://$3", "sh", home.path, layout, place]).capture()
+        let result = try Command("sh", ["-ec", "cd \"$1\"; skopeo copy --dest-tls-verify=false oci:$2:$2:1 docker://$3", "sh", home.path, layout, place])
+            .capture()
         try #require(result.status == .exited(0), "\(result.errors)")
     }
 
@@ -71,7 +72,9 @@ struct RegistryBaseTests {
             try home.terrine(["build", folder, "--update", "base"] + Self.quiet, expect: 0)
             #expect(try seen(home) == "two\ntwo\n")
             #expect(try String(contentsOfFile: folder + "/terrine.lock", encoding: .utf8) != lock)
-            #expect(try home.terrine(["build", recipe(home, "oci:127.0.0.1:\(proxy.port)/team/none:1")] + Self.quiet, expect: 1).errors.contains("there is no image"))
+            #expect(
+                try home.terrine(["build", recipe(home, "oci:127.0.0.1:\(proxy.port)/team/none:1")] + Self.quiet, expect: 1).errors.contains(
+                    "there is no image"))
         }
     }
 

@@ -119,7 +119,8 @@ import Testing
             let recipe = try Recipe.load(folder)
             let asked = try #require(Plan.make(recipe).steps[1].packages?.asked)
             var entry = TerrineLock.Entry()
-            entry.packages["go"] = .init(asked: asked, packages: ["example.com/tool v1 h1:x example.com/tool/cmd/a", "example.com/greet v1 h1:y example.com/tool/cmd/a"])
+            entry.packages["go"] = .init(
+                asked: asked, packages: ["example.com/tool v1 h1:x example.com/tool/cmd/a", "example.com/greet v1 h1:y example.com/tool/cmd/a"])
             let kept = try Plan.make(recipe, lock: LockUse(entry, updates: [], for: recipe)).steps[1].packages
             #expect(kept?.locked?.count == 2 && kept?.isRenewed == false)
             let renewed = try Plan.make(recipe, lock: LockUse(entry, updates: ["example.com/tool/cmd/a"], for: recipe)).steps[1].packages

@@ -1,8 +1,9 @@
 import ChunkStore
-import Crypto
 import Foundation
 import Glibc
 import Linux
+
+import struct Crypto.SHA256
 
 extension RegistryClient {
     func has(_ blob: Digest) throws -> Bool {
@@ -58,7 +59,7 @@ extension RegistryClient {
 
     /// Gives the bytes `range` of a blob of `total` to `sink`, piece by piece; goes on where a connection was cut.
     private func read(
-        _ blob: Digest, _ range: Range<Int64>, of total: Int64, progress: @escaping (Int) -> Void, sink: (UnsafeRawBufferPointer) throws -> Void
+        _ blob: Digest, _ range: Range<Int64>, of total: Int64, progress: @escaping (Int) -> Void, sink: @escaping (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         var done: Int64 = 0
         let wanted = range.upperBound - range.lowerBound

@@ -69,7 +69,8 @@ public struct ContainerFetch {
         try write(bytes, "\(blobs)/\(digest.hex)")
         let type = manifest.mediaType ?? MediaType.manifest
         try write(Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), folder + "/oci-layout")
-        try write(ImageConfig.canonical(OCIIndex(manifests: [OCIDescriptor(mediaType: type, digest: digest, size: Int64(bytes.count))])), folder + "/index.json")
+        try write(
+            ImageConfig.canonical(OCIIndex(manifests: [OCIDescriptor(mediaType: type, digest: digest, size: Int64(bytes.count))])), folder + "/index.json")
         // A layer may stand twice.
         let all = Dictionary(([config] + layers).map { ($0.digest, $0.size) }) { first, _ in first }
         guard all.values.allSatisfy({ $0 >= 0 }), config.size <= Self.documentLimit else { throw unsupported("its manifest names sizes that no blob has") }
@@ -102,6 +103,7 @@ public struct ContainerFetch {
     }
 
     private func unsupported(_ cause: String) -> RemoteError {
-        RemoteError("unsupported", "\(remote.name) is no image that can be used", cause: cause, fix: "look at it with `skopeo inspect --raw docker://\(remote.name)`")
+        RemoteError(
+            "unsupported", "\(remote.name) is no image that can be used", cause: cause, fix: "look at it with `skopeo inspect --raw docker://\(remote.name)`")
     }
 }
