@@ -15,13 +15,15 @@ public struct BaseBuilder: Sendable {
     static let epoch = 1_700_000_000
 
     let images: ImageStore
+    /// Talks to registries without TLS.
+    let isPlain: Bool
     var home: String { images.home }
 
-    public init(images: ImageStore) { self.images = images }
+    public init(images: ImageStore, plainHTTP: Bool = false) { (self.images, isPlain) = (images, plainHTTP) }
 
     /// What is known of a base before anything is built.
     public enum State: Sendable {
-        /// - Parameter built: when its packages were looked up; nil for images that nothing makes anew.
+        /// - Parameter built: when its packages were looked up, or it was fetched; nil for images that nothing makes anew.
         case ready(Image, built: Date?)
         case missing(reason: String)
     }
@@ -42,9 +44,9 @@ public struct BaseBuilder: Sendable {
             guard let image = try images.cached(Self.key(ofArchive: plan)) else { return .missing(reason: "never built from this archive") }
             return .ready(image, built: nil)
         case .oci(let reference):
-            throw BuildError(
-                "unsupported", "the base oci:\(reference) is an image of a registry, which terrine does not fetch yet",
-                fix: "name a base such as \(BaseDefinitions.builtInNames.joined(separator: ", ")), or export the image's files and use tar:PATH")
+            guard let record = try record(Self.key(ofRegistry: reference), plan) else { return .missing(reason: "never fetched") }
+            guard let image = try images.cached(record.cacheKey) else { return .missing(reason: "not in the store any more") }
+            return .ready(image, built: Date(timeIntervalSince1970: record.built))
         case .ociLayout:
             guard let image = try images.cached(Self.key(ofArchive: plan)) else { return .missing(reason: "never built from this layout") }
             return .ready(image, built: nil)
@@ -61,9 +63,13 @@ public struct BaseBuilder: Sendable {
         }
     }
 
-    /// Builds a named base again from what its mirrors have now. From unchanged packages comes the same disk, and all after it stays cached.
+    /// Makes a base again from what its mirrors or its registry have now. From unchanged packages comes the same disk, and all after it stays cached.
     public func update(_ plan: Plan, line: (String) -> Void = { _ in }) throws -> Image {
-        guard case .named(let name) = plan.recipe.base, try definition(name, plan) != nil else { return try image(of: plan, line: line) }
+        switch plan.recipe.base {
+        case .named(let name) where try definition(name, plan) != nil: break
+        case .oci: break
+        default: return try image(of: plan, line: line)
+        }
         let lock = try images.flightLock(flight(of: plan))
         return try withExtendedLifetime(lock) { try build(plan, line) }
     }
@@ -120,20 +126,26 @@ public struct BaseBuilder: Sendable {
         for name in recordNames(record, key, plan) { try record.save("\(home)/bases/\(name).json") }
     }
 
-    /// The packages that the recipe's lock names for this definition.
-    private func locked(_ key: String, _ plan: Plan) -> [String]? {
+    /// The packages that the recipe's lock names for this definition; of a registry's image one, with the digest of its manifest.
+    func locked(_ key: String, _ plan: Plan) -> [String]? {
         guard let lock = plan.lock, let base = lock.entry.base, base.asked == key, !base.packages.isEmpty, !lock.renewsBase else { return nil }
         return base.packages
     }
 
     private static func suffix(_ packages: [String]) -> String { String(Digest.of(text: packages.joined(separator: "\n")).hex.prefix(16)) }
 
-    /// What the base came to, for the lock; nil for one that is not made from packages, or is not built.
+    /// What the base came to, for the lock; nil for one that is not made from packages and not fetched, or is not there.
     ///
     /// - Parameter found: of one that was found elsewhere, and is not here yet.
     func resolution(of plan: Plan, found: BaseRecord? = nil) throws -> TerrineLock.Resolution? {
-        guard case .named(let name) = plan.recipe.base, let definition = try definition(name, plan) else { return nil }
-        let key = Self.key(of: definition)
+        let key: String
+        switch plan.recipe.base {
+        case .named(let name):
+            guard let definition = try definition(name, plan) else { return nil }
+            key = Self.key(of: definition)
+        case .oci(let reference): key = Self.key(ofRegistry: reference)
+        case .tar, .ociLayout, .image: return nil
+        }
         guard let record = try found ?? record(key, plan), let packages = record.packages else { return nil }
         return .init(asked: key, packages: packages, indices: record.indices)
     }
@@ -146,9 +158,7 @@ public struct BaseBuilder: Sendable {
             return try record(Self.key(of: definition), plan)?.cacheKey
         case .tar, .ociLayout: return Self.key(ofArchive: plan)
         case .image(let reference): return try images.resolve(reference).digest.description
-        case .oci:
-            if case .ready(let image, _) = try state(of: plan) { return image.digest.description }
-            return nil
+        case .oci(let reference): return try record(Self.key(ofRegistry: reference), plan)?.cacheKey
         }
     }
 
@@ -179,12 +189,15 @@ public struct BaseBuilder: Sendable {
             case .ociLayout(let path, let reference):
                 var options = ImageImport.Options()
                 options.reference = reference
-                let index = plan.steps.first?.inputs.first?.source ?? path + "/index.json"
-                let imported = try ImageImport(images: images).run(URL(fileURLWithPath: index).deletingLastPathComponent().path, options, line: line)
+                let source = URL(fileURLWithPath: plan.steps.first?.inputs.first?.source ?? path)
+                // Of a layout its index is what counts; of an archive all.
+                let place = source.lastPathComponent == "index.json" ? source.deletingLastPathComponent() : source
+                let imported = try ImageImport(images: images).run(place.path, options, line: line)
                 let key = Self.key(ofArchive: plan)
                 try images.cache(key, image: imported.image, recipe: "", step: "base oci-layout", record: ["layout": key])
                 return imported.image
-            case .image, .oci:
+            case .oci(let reference): return try fetch(reference, plan, scratch, line)
+            case .image:
                 throw BuildError("internal", "the base \(plan.recipe.base.text) is not one that is built")
             }
         }

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Linux
 
-/// What a named base was last made from: a file in `TERRINE_HOME/bases`, named by its definition's key.
+/// What a named base was last made from, or what a registry's image was: a file in `TERRINE_HOME/bases`, named by its definition's key.
 struct BaseRecord: Codable, Sendable {
     var name: String
     var cacheKey: String
@@ -11,7 +11,7 @@ struct BaseRecord: Codable, Sendable {
     var built: Double
     /// SHA-256 of each package index.
     var indices: [String]
-    /// Every package with version and hash, a line each; nil in records of older versions.
+    /// Every package with version and hash, a line each, or the image with the digest of its manifest; nil in records of older versions.
     var packages: [String]?
 
     static func load(_ path: String) throws -> BaseRecord? {

@@ -28,7 +28,7 @@ public struct CheckRunner: Sendable {
         defer { withExtendedLifetime(flight) {} }
         if try images.cached(key) != nil { return [] }
         var request = StepMachineRequest(image: image, network: plan.recipe.network.run)
-        request.startsServices = true
+        (request.startsServices, request.runsFirstStart) = (true, true)
         request.cpus = plan.recipe.resources.cpus
         request.memory = plan.recipe.resources.memory
         let machine = try host.start(request)

@@ -27,7 +27,7 @@ extension PlanRunner {
             // The record that stays the last is the locked one's: it names the packages.
             try images.cache(key.key, image: image, recipe: plan.recordName, step: step.id, record: key.record)
             if let locked = lockedKey(image) { try images.cache(locked.key, image: image, recipe: plan.recordName, step: step.id, record: locked.record) }
-            try images.noteResolved(key.key)
+            try images.noteResolved(key.key, image)
         }
         // What is elsewhere under this key was made under that of what it came to.
         let isRight = { (image: Image) in image.cacheKey != nil && image.cacheKey == lockedKey(image)?.key }
@@ -82,7 +82,8 @@ extension ImageStore {
         try lastRecord(recipe: resolvedName(key), step: "time")?["seconds"].flatMap(Double.init).map { Date(timeIntervalSince1970: $0) }
     }
 
-    func noteResolved(_ key: String) throws {
-        try note(recipe: resolvedName(key), step: "time", record: ["seconds": String(Int(Date().timeIntervalSince1970))])
+    func noteResolved(_ key: String, _ image: Image) throws {
+        let record = ["seconds": String(Int(Date().timeIntervalSince1970)), "image": image.digest.description]
+        try note(recipe: resolvedName(key), step: "time", record: record)
     }
 }

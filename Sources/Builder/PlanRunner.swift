@@ -34,6 +34,8 @@ public struct PlanRunner: Sendable {
         public var signingKey: String?
         /// This program's, for the provenance.
         public var version = ""
+        /// Talks to the registry of a base without TLS.
+        public var plainHTTP = false
         /// Builds on a foreign base: its owner vouches for what is on the disk.
         public var trustsBase = false
         /// The name that the image gets; the recipe's, with the tag `latest`, if nil.
@@ -163,7 +165,7 @@ public struct PlanRunner: Sendable {
 
     private func baseImage(_ plan: Plan, _ options: Options, _ remote: RemoteSteps, _ built: inout [BuildResult.Step]) throws -> Image {
         let start = ContinuousClock.now
-        let builder = BaseBuilder(images: images)
+        let builder = BaseBuilder(images: images, plainHTTP: options.plainHTTP)
         var known: Image?
         if case .ready(let image, _) = try builder.state(of: plan) { known = image }
         if !options.updatesBase, let image = try known ?? builder.find(plan, in: remote) {
@@ -174,7 +176,8 @@ public struct PlanRunner: Sendable {
         if options.isOffline {
             throw BuildError("offline", "the base \(plan.recipe.base.text) is not built, and this build is offline", fix: "build once without --offline")
         }
-        let reason = options.updatesBase ? "asked for" : "never built"
+        var reason = options.updatesBase ? "asked for" : "never built"
+        if !options.updatesBase, case .missing(let why) = try builder.state(of: plan) { reason = why }
         reporter.report(.started(step: 0, reason: reason))
         do {
             let line = { (text: String) in reporter.report(.output(step: 0, line: text)) }

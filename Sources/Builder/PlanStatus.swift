@@ -21,7 +21,7 @@ public struct PlanStatus: Sendable {
     }
 
     public let steps: [Step]
-    /// When the base's packages were looked up; nil when it is not built, or not made from packages.
+    /// When the base's packages were looked up, or it was fetched; nil when it is not built, or not made from packages.
     public let baseBuilt: Date?
 
     /// - Parameter refreshesOlder: as of `build --refresh-older`.

@@ -24,7 +24,7 @@ public final class SandboxStepHost: StepHost {
         spec.trustsImage = trustsImages
         // The same on every host and each time: CMake, autotools and many tests write it down.
         spec.hostname = "build"
-        spec.startsServices = request.startsServices
+        (spec.startsServices, spec.runsFirstStart) = (request.startsServices, request.runsFirstStart)
         spec.network = request.network == .none ? NetworkChoice.none : .open(allow: [])
         spec.cpus = request.cpus
         spec.memory = request.memory

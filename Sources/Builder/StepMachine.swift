@@ -16,6 +16,8 @@ public struct StepMachineRequest: Sendable {
     /// Folders of this host by their place in the machine.
     public var binds: [String: String] = [:]
     public var startsServices = false
+    /// Whether the machine makes for itself what machines make at their first start: for checks, not for what becomes a layer.
+    public var runsFirstStart = false
     /// nil: the host's own default.
     public var cpus: Double?
     /// Bytes; nil: the host's own default.

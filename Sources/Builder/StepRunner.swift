@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Images
 import Linux
+import Machines
 import Recipes
 
 /// Makes one layer: a machine from the image before it, the inputs put in place, the script run, and what changed kept.
@@ -25,7 +26,10 @@ struct StepRunner {
     func run(over parent: Image) throws -> (image: Image, bytes: Int64) {
         try withMachine(over: parent, script: step.script) { machine, exchange in
             runner.reporter.report(.packing(step: index))
-            return try machine.commit(draft(parent, name: step.name, key: key.key, labels: labels(exchange)))
+            var draft = try self.draft(parent, name: step.name, key: key.key, labels: labels(exchange))
+            // Machines are made from the last layer's image, which says so.
+            if step.kind == .workspace, try FirstStart.isPending(on: machine.root) { draft.machine.hasFirstStart = true }
+            return try machine.commit(draft)
         }
     }
 

@@ -21,6 +21,9 @@ extension ImageStore {
     /// The digests of a recipe's builds, newest last, in the format of a pin: they outlive the index, and every `gc` counts on them.
     private func buildsOwner(_ recipe: String) -> String { "builds-\(Digest.of(Array(recipe.utf8)).hex.prefix(32))" }
 
+    /// Whether a build of this recipe is remembered.
+    func hasBuilds(_ recipe: String) throws -> Bool { try !pinned(by: buildsOwner(recipe)).isEmpty }
+
     private func buildsLock() throws -> FileLock { try FileLock(path + "/builds.lock") }
 
     private func changeBuilds(_ owner: String, _ body: (inout [Digest]) -> Void) throws {

@@ -93,6 +93,7 @@ extension ImageStore {
             sparse = left
         }
         result.bytes += try chunks.compact(sparse).bytes
+        try collectRecords()
         let images = Set(try allImages())
         try maps.collect(keeping: images)
         try collectForeignMarks(keeping: images)

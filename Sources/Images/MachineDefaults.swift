@@ -18,6 +18,8 @@ public struct MachineDefaults: Codable, Sendable, Equatable {
     public var recipe: String?
     /// What `run` runs when it is given no command: of an imported image, what a container of it would run.
     public var command: [String]?
+    /// Whether the disk has scripts for a machine's first start; nil: no.
+    public var hasFirstStart: Bool?
 
     public init() {}
 

@@ -232,7 +232,8 @@ final class KeeperSession: @unchecked Sendable {
         } catch { Keeper.log("\(error)") }
     }
 
-    /// Starts what goes on beside the requests: the watch over first process and owner, and the services; returns once these are ready or one failed.
+    /// Starts what goes on beside the requests: the watch over first process and owner, and the services; returns once these are ready or one failed. Before
+    /// them comes what a machine makes for itself at its first start.
     ///
     /// - Parameter report: is told how the machine's command ended, if it was made for one.
     func watch(_ report: ControlChannel) -> KeeperAnswer {
@@ -247,6 +248,7 @@ final class KeeperSession: @unchecked Sendable {
                 return KeeperAnswer(error: endWithCommand(status))
             }
             _ = try PlainThread { [self] in watchInitialProcess() }
+            try runFirstStart(file)
             guard !file.settings.services.isEmpty else { return KeeperAnswer() }
             let runner = ServiceRunner(services: file.settings.services, paths: paths) { [self] in try command(of: $0, probing: $1) }
             services.withLock { $0 = runner }
@@ -256,6 +258,28 @@ final class KeeperSession: @unchecked Sendable {
             Keeper.log("\(error)")
             return KeeperAnswer(error: ErrorText(error))
         }
+    }
+
+    private func runFirstStart(_ file: MachineFile) throws {
+        guard file.settings.runsFirstStart == true, try FirstStart.isPending(on: RootedFolder(paths.disk)) else { return }
+        var exec = ExecSpec(["/bin/sh", "-c", FirstStart.script])
+        (exec.user, exec.workingFolder) = ("0", "/")
+        let log = paths.logs + "/first-start.log"
+        var command = try MachineExec(file: file, paths: paths, spec: exec).command()
+        let null = try Descriptor("/dev/null", O_RDONLY)
+        let output = try Descriptor(log, O_WRONLY | O_CREAT | O_APPEND)
+        command.descriptors.merge([0: null.raw, 1: output.raw, 2: output.raw]) { $1 }
+        command.newSession = true
+        let pid = try command.start()
+        let process = try Pidfd(of: pid)
+        let inTime = try process.waitForEnd(milliseconds: FirstStart.limit)
+        if !inTime { try process.signal(SIGKILL) }
+        let status = try waitForExit(of: pid)
+        if inTime, status == .exited(0) { return }
+        let tail = (readSmallFile(log) ?? "").split(separator: "\n").suffix(5).joined(separator: "\n")
+        throw MachineError(
+            "firstStart", "the first start of `\(file.name)` failed" + (inTime ? "" : ": it took more than \(FirstStart.limit / 60000) minutes"),
+            cause: tail.isEmpty ? nil : tail, fix: "the scripts are in \(FirstStart.folder) of the image; mend what writes them there")
     }
 
     /// The command that runs a service, or its probe, in the machine.

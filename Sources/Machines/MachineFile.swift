@@ -70,6 +70,8 @@ struct MachineFile: Codable, Sendable, Equatable {
         var trustsImage: Bool?
         /// Nil: the machine's name.
         var hostname: String?
+        /// Whether it runs what its image has for a first start. Nil: no.
+        var runsFirstStart: Bool?
     }
 }
 

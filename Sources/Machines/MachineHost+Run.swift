@@ -9,7 +9,7 @@ extension MachineHost {
     public func run(_ spec: MachineSpec, _ exec: ExecSpec) throws -> ExitStatus {
         // What needs the machine before its command, or after it, is run in a machine that is there for itself.
         let hasServices = spec.startsServices && !spec.image.machine.services.isEmpty
-        if spec.isTransient, !hasServices, !exec.terminal { return try runAsFirst(spec, exec) }
+        if spec.isTransient, !hasServices, !spec.needsFirstStart, !exec.terminal { return try runAsFirst(spec, exec) }
         let machine = try start(spec)
         let result = Result { try machine.run(exec) }
         if spec.isTransient { try machine.remove() }

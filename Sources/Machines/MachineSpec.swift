@@ -26,6 +26,8 @@ public struct MachineSpec: Sendable {
     public var ports: [MachineDefaults.Port] = []
     public var binds: [Bind] = []
     public var startsServices = true
+    /// Whether the image's scripts for a first start are run; a build's steps do not, or what they make would be in every machine.
+    public var runsFirstStart = true
     /// What it takes for its host's name; the machine's own when nil. Programs write it into what they make.
     public var hostname: String?
     /// Goes when its owner does: for one command, or one step of a build.
@@ -38,6 +40,8 @@ public struct MachineSpec: Sendable {
     public var runtime = "runc"
 
     public init(image: Image) { self.image = image }
+
+    var needsFirstStart: Bool { runsFirstStart && image.machine.hasFirstStart == true }
 }
 
 extension MachineFile {
@@ -74,6 +78,7 @@ extension MachineFile {
         settings.ports = spec.ports.isEmpty ? defaults.ports : spec.ports
         settings.binds = spec.binds
         settings.services = spec.startsServices ? defaults.services : []
+        settings.runsFirstStart = spec.needsFirstStart ? true : nil
         settings.runtime = spec.runtime
         settings.hostname = spec.hostname
         settings.trustsImage = spec.trustsImage ? true : nil

@@ -24,7 +24,7 @@ public struct LockUse: Sendable {
         var names: Set = ["all", "base", recipe.base.text]
         for (manager, resolution) in entry.packages { names.formUnion([manager] + resolution.packages.map(packageName)) }
         for request in recipe.packages.requests {
-            names.formUnion([request.manager.name] + request.packages.map { String($0.prefix { $0.isLetter || $0.isNumber || "-_.+".contains($0) }) })
+            names.formUnion([request.manager.name] + request.packages.map(requestedName))
         }
         for repository in recipe.repositories { names.formUnion(Self.names(of: repository)) }
         return names
@@ -34,8 +34,17 @@ public struct LockUse: Sendable {
         [repository.path, repository.url, HostPath.name(repository.path), "repositories"]
     }
 
+    /// `requests` of `requests>=2`, `@team/box` of `@team/box@1.0.0`.
+    static func requestedName(_ item: String) -> String {
+        if let at = item.dropFirst().firstIndex(of: "@") { return item[..<at].trimmingCharacters(in: .whitespaces) }
+        return item.hasPrefix("@") ? item : String(item.prefix { $0.isLetter || $0.isNumber || "-_.+".contains($0) })
+    }
+
     /// `git` of `git:amd64 1:2.39 sha256:…`.
     static func packageName(_ line: String) -> String { String(line.prefix { $0 != " " && $0 != ":" }) }
+
+    /// Whether a name to update means this package: itself, or a command in it, as of Go's modules.
+    private static func names(_ update: String, _ package: String) -> Bool { update == package || update.hasPrefix(package + "/") }
 
     public var renewsBase: Bool { !updates.isDisjoint(with: ["all", "base"]) }
 
@@ -50,13 +59,13 @@ public struct LockUse: Sendable {
         let known = entry.packages[manager]
         let lines = known?.packages ?? []
         let isAll = updates.contains("all") || updates.contains(manager)
-        let asked = Set(work.request.packages.map { String($0.prefix { $0.isLetter || $0.isNumber || "-_.+".contains($0) }) })
+        let asked = Set(work.request.packages.map(Self.requestedName))
         let named = updates.intersection(asked.union(lines.map(Self.packageName)))
         if let known, known.asked == work.asked, !isAll, named.isEmpty { return step.locked(to: known.packages) }
         var step = step
         step.packages?.isRenewed = isAll || !named.isEmpty
         // What is not to change keeps its version, if it can.
-        let previous = isAll ? [] : lines.filter { !named.contains(Self.packageName($0)) }
+        let previous = isAll ? [] : lines.filter { line in !named.contains { Self.names($0, Self.packageName(line)) } }
         step.packages?.previous = previous
         if !previous.isEmpty { step.parts["previous"] = InputHashing.hex(of: previous.joined(separator: "\n")) }
         return step

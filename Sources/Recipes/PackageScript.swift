@@ -27,8 +27,8 @@ public struct PackageScript {
     /// Installs exactly what `$lock` says, where the manager has a `resolve`.
     var install: String { script(request.manager.install) + listing + Self.normalise }
 
-    /// Writes `$lock`. Its machine is thrown away; what it fetched stays in the cache.
-    var resolve: String? { request.manager.resolve.map(script) }
+    /// Writes `$lock`. Its machine is thrown away; what it fetched stays in the cache. Nil where nothing but a project is asked for: that has a lock file.
+    var resolve: String? { request.packages.isEmpty && request.files.isEmpty ? nil : request.manager.resolve.map(script) }
 
     private func script(_ body: String) -> String { variables + Self.functions + programs + (request.manager.functions ?? "") + "\n" + body + "\n" }
 
@@ -65,6 +65,7 @@ public struct PackageScript {
         umask 022
         rm -rf "$work"
         mkdir -p "$HOME"
+        : > "$work/begun"
         terrine_end=
         # A command for the end, however that comes.
         at_end() { terrine_end="$terrine_end

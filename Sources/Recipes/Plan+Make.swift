@@ -65,7 +65,11 @@ struct PlanMaker {
         step.parts["base"] = recipe.base.text
         switch recipe.base {
         case .tar(let path): step.inputs = try InputHashing.hash([beside(path, "", nil)])
-        case .ociLayout(let path, _): step.inputs = try InputHashing.hash([beside(path + "/index.json", "", nil)])
+        case .ociLayout(let path, _):
+            // The index of a layout names the rest by digests.
+            let index = path + "/index.json"
+            let isFolder = FileManager.default.fileExists(atPath: HostPath.join(recipe.folder, index))
+            step.inputs = try InputHashing.hash([beside(isFolder ? index : path, "", nil)])
         case .named, .image, .oci: break
         }
         return step

@@ -27,8 +27,11 @@ extension PlanStep {
         step.parts["resolve"] = nil
         step.parts["previous"] = nil
         for line in lines {
-            let words = line.split(separator: " ", maxSplits: 1)
-            if words.count == 2 { step.parts["locked \(words[0])"] = String(words[1]) }
+            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+            guard words.count == 2 else { continue }
+            // Of some managers a package may be there in several versions.
+            let key = "locked \(words[0])"
+            step.parts[key] = step.parts[key].map { "\($0)\n\(words[1])" } ?? words[1]
         }
         return step
     }
@@ -52,7 +55,7 @@ extension PlanMaker {
         let script = PackageScript(request: request, workspace: recipe.workspace.path)
         step.script = script.install
         step.parts["script"] = manager.scriptDigest
-        step.parts["resolve"] = manager.resolve.map { InputHashing.hex(of: $0) }
+        if script.resolve != nil { step.parts["resolve"] = manager.resolve.map { InputHashing.hex(of: $0) } }
         step.packages = .init(
             request: request, resolve: script.resolve, asked: asked,
             registryFolder: request.registryIsFolder ? request.registry.map { HostPath.real(HostPath.join(recipe.folder, $0)) } : nil)

@@ -56,6 +56,13 @@ public enum Quantities {
         text.wholeMatch(of: /[0-7]{3,4}/) != nil ? UInt32(text, radix: 8) : nil
     }
 
+    /// Whether a reference to an image begins with a registry's host: `example.com/a:1`, `localhost:5000/a`. The host is never guessed.
+    static func beginsWithHost(_ text: String) -> Bool {
+        guard let slash = text.firstIndex(of: "/") else { return false }
+        let host = text[..<slash]
+        return !host.hasPrefix(".") && (host.contains(".") || host.contains(":") || host == "localhost")
+    }
+
     package static func isUser(_ text: String) -> Bool {
         text.wholeMatch(of: /[a-z_][a-z0-9_-]{0,31}(:[a-z_][a-z0-9_-]{0,31})?|[0-9]{1,9}(:[0-9]{1,9})?/) != nil
     }

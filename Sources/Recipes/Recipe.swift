@@ -45,9 +45,9 @@ public struct Recipe: Sendable {
         case named(String)
         /// A local image by `name:tag` or `sha256:…`.
         case image(String)
-        /// `oci:REF`: an image of a registry.
+        /// `oci:HOST/PATH[:TAG]`: an image of a registry.
         case oci(String)
-        /// `oci-layout:PATH[:REF]`: a folder beside the recipe.
+        /// `oci:PATH[:REF]`, `oci-layout:PATH[:REF]`: a layout's folder, or an archive of an image, beside the recipe.
         case ociLayout(path: String, reference: String?)
         /// `tar:PATH`: a root file system beside the recipe.
         case tar(path: String)

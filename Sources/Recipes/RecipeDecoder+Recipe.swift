@@ -34,12 +34,13 @@ extension RecipeDecoder {
                 text.hasPrefix(prefix) && text.count > prefix.count ? String(text.dropFirst(prefix.count)) : nil
             }
             if text.contains(where: { $0.isWhitespace }) { return nil }
-            if let path = rest("oci-layout:") {
+            func layout(_ path: String) -> Recipe.Base? {
                 let parts = path.split(separator: ":", maxSplits: 1).map(String.init)
                 return parts.isEmpty ? nil : .ociLayout(path: parts[0], reference: parts.count > 1 ? parts[1] : nil)
             }
+            if let path = rest("oci-layout:") { return layout(path) }
             if let path = rest("tar:") { return .tar(path: path) }
-            if let reference = rest("oci:") { return .oci(reference) }
+            if let reference = rest("oci:") { return Quantities.beginsWithHost(reference) ? .oci(reference) : layout(reference) }
             if text.wholeMatch(of: /sha256:[0-9a-f]{6,64}/) != nil { return .image(text) }
             if text.wholeMatch(of: /[a-z0-9][a-z0-9._\/-]*:[A-Za-z0-9_][A-Za-z0-9._-]*/) != nil {
                 return .image(text)

@@ -145,7 +145,7 @@ extension RecipeDecoder {
         }
         switch recipe.base {
         case .tar(let path): checkHostPath(path, "base", recipe, .file)
-        case .ociLayout(let path, _): checkHostPath(path, "base", recipe, .folder)
+        case .ociLayout(let path, _): checkHostPath(path, "base", recipe, .any, or: "an image of a registry with its host (oci:docker.io/library/debian:12)")
         default: break
         }
         for (index, repository) in recipe.repositories.enumerated()
@@ -183,10 +183,10 @@ extension RecipeDecoder {
 
     private enum Kind { case any, file, folder }
 
-    private func checkHostPath(_ path: String, _ key: String, _ recipe: Recipe, _ kind: Kind) {
+    private func checkHostPath(_ path: String, _ key: String, _ recipe: Recipe, _ kind: Kind, or other: String? = nil) {
         guard let place = locations[key] else { return }
         let what = kind == .folder ? "a folder" : kind == .file ? "a file" : "a file or folder"
-        let expected = "\(what) beside the recipe"
+        let expected = "\(what) beside the recipe" + (other.map { ", or \($0)" } ?? "")
         if let problem = Quantities.hostPathProblem(path) {
             report(place, "`\(key)` is `\(path)`: \(problem)", expected: expected)
             return

@@ -54,6 +54,9 @@ struct CommandLineTests {
             let report = try run.json(Report.self)
             #expect(run.code == (report.ready ? 0 : 1))
             #expect(report.checks.map(\.name).starts(with: ["root", "kernel", "runc"]))
+            for (name, found) in [("libcurl", "libcurl/"), ("qemu-img", "qemu-img version")] {
+                #expect(report.checks.contains { $0.name == name && ($0.status == "warning" || $0.found.hasPrefix(found)) }, "\(name)")
+            }
             for check in report.checks where check.status == "missing" { #expect(check.fix != nil, "\(check.name): \(check.found)") }
             #expect(try FileManager.default.contentsOfDirectory(atPath: home.path).isEmpty)
             if ProcessInfo.processInfo.environment["CI"] != nil { #expect(report.ready, "\(run.output)") }

@@ -124,6 +124,46 @@ struct ContinuousIntegrationTests {
         }
     }
 
+    @Test("an empty runner compares with the branch's last image in the registry; a foreign base needs --trust, also to be traced")
+    func emptyRunner() throws {
+        let registry = try RegistryProcess()
+        let place = "127.0.0.1:\(registry.port)/team/small"
+        func ci(_ home: Home, _ text: String) throws -> Report {
+            let folder = try home.writeRecipe(Self.recipe)
+            try home.write("work/one.txt", text)
+            let arguments = ["ci", folder, "--json", "--branch", "main", "--push", place, "--plain-http"]
+            return try home.terrine(arguments, environment: Self.noService, expect: 0).json()
+        }
+        try Home.with { home in
+            #expect(try ci(home, "good\n").difference == nil)
+            try Home.with { other in
+                let report = try ci(other, "good too\n")
+                #expect(report.difference?.since == place + ":branch-main")
+                #expect(report.difference?.files.map(\.path).sorted() == ["made", "workspace/one.txt"])
+                // What it has sent is what the next one compares with.
+                try Home.with { third in
+                    let files = try ci(third, "good too\n").difference?.files
+                    #expect(files?.isEmpty == true)
+                }
+            }
+            // Of a remote that nobody trusts.
+            try Home.with { other in
+                try other.terrine("pull", place + ":branch-main", "-t", "theirs:1", "--plain-http", expect: 0)
+                try other.write("work/terrine.yaml", "version: 1\nname: over\nbase: theirs:1\nsteps: [{ name: s, run: cat one.txt, inputs: [one.txt] }]\n")
+                try other.write("work/one.txt", "x\n")
+                try other.write("work/extra", "x\n")
+                let arguments = ["ci", other.path + "/work", "--branch", "main"]
+                #expect(try other.terrine(arguments, environment: Self.noService).errors.contains("is foreign"))
+                try other.write(
+                    "work/terrine.yaml",
+                    "version: 1\nname: over\nbase: theirs:1\nsteps: [{ name: s, run: \"cat one.txt; cat extra || :\", inputs: [one.txt] }]\n")
+                try other.terrine(arguments + ["--trust"], environment: Self.noService, expect: 0)
+                #expect(try other.terrine("lint", other.path + "/work", "--trace", expect: 1).errors.contains("is foreign"))
+                #expect(try other.terrine("lint", other.path + "/work", "--trace", "--trust", expect: 1).output.contains("extra"))
+            }
+        }
+    }
+
     @Test("--if-changed does nothing while nothing changed, and says what did")
     func ifChanged() throws {
         try Home.with { home in

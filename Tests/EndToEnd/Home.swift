@@ -41,6 +41,9 @@ final class Home {
         func json<T: Decodable>(_ type: T.Type = T.self) throws -> T { try JSONDecoder().decode(type, from: Data(output.utf8)) }
     }
 
+    /// Seconds after which a command hangs.
+    var limit = 300
+
     /// Runs `terrine`, and kills it when it takes longer than any test should.
     @discardableResult
     func terrine(
@@ -56,7 +59,6 @@ final class Home {
         _ arguments: [String], environment: [String] = [], input: String = "", in folder: String? = nil, expect code: Int32? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Run {
-        let limit = 300
         // `timeout` kills what it runs in a group of its own: a hang is a failure that says which command hung.
         var command = Command("timeout", ["--kill-after=5", "\(limit)", Self.program] + arguments)
         let inherited = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }.filter { !$0.hasPrefix("TERRINE_HOME=") }

@@ -111,6 +111,22 @@ struct PackageTests {
         }
     }
 
+    @Test("the images of a matrix have the whole lock in their workspaces, also when one is built at a time")
+    func matrixLock() throws {
+        try Self.withBoxes { home, folder in
+            try home.writeRecipe("packages: { boxes: { packages: [\"${box}\"], registry: shelf } }\nmatrix: { box: [red, blue] }\n")
+            try home.write("work/.terrineignore", "base.tar\nshelf\n")
+            try home.terrine("build", folder, "--jobs", "1", expect: 0)
+            let lock = try String(contentsOfFile: folder + "/terrine.lock", encoding: .utf8)
+            #expect(lock.contains("small-red:") && lock.contains("small-blue:"))
+            for image in ["small-red", "small-blue"] {
+                #expect(try home.terrine("run", image, "--", "cat", "/workspace/terrine.lock", expect: 0).output == lock)
+            }
+            let again = try home.terrine("build", folder, "--json", expect: 0).json(LanguageTests.Many.self)
+            #expect(again.images.allSatisfy { ($0.steps ?? []).allSatisfy(\.cached) })
+        }
+    }
+
     @Test("without a lock, the plan tells the age of a package layer, and --refresh-older renews it")
     func age() throws {
         try Self.withBoxes { home, folder in

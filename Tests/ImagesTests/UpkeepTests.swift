@@ -10,6 +10,30 @@ import Testing
 
 @Suite("The store's upkeep")
 struct UpkeepTests {
+    @Test("gc forgets what was noted of images that are gone, and of recipes of which nothing is here; what a build may ask for stays")
+    func records() throws {
+        let home = try ScratchHome()
+        do {
+            let store = try home.open()
+            let (kept, lost) = (try store.make([0: noise(1)]), try store.make([0: noise(2)]))
+            try store.tag("kept", kept)
+            try store.recordBuild("built", kept)
+            try store.cache("key", image: kept, recipe: "cached", step: "s", record: ["a": "b"])
+            try store.note(recipe: "built", step: "s", record: ["a": "b"])
+            try store.note(recipe: "forgotten", step: "s", record: ["a": "b"])
+            for (name, image) in [("of the kept", kept), ("of the lost", lost)] {
+                try store.note(recipe: name, step: "build", record: ["image": image.digest.description])
+            }
+        }
+        let store = try home.open()
+        _ = try store.collectGarbage()
+        func isThere(_ recipe: String, _ step: String) throws -> Bool { try store.lastRecord(recipe: recipe, step: step) != nil }
+        #expect(try isThere("cached", "s") && isThere("built", "s") && isThere("of the kept", "build"))
+        #expect(try !isThere("forgotten", "s") && !isThere("of the lost", "build"))
+        _ = try store.collectGarbage(cacheDays: 0)
+        #expect(try !isThere("cached", "s") && isThere("built", "s"))
+    }
+
     @Test("gc keeps what names, pins and the cache reach, and drops the rest")
     func collect() throws {
         let home = try ScratchHome()

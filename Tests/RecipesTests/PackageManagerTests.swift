@@ -97,6 +97,38 @@ import Testing
     }
 }
 
+@Suite struct LockedStepTests {
+    @Test("of a project alone nothing is resolved; of a list each version of a package counts in the key")
+    func keys() throws {
+        let text = Fixtures.head + "packages: { npm: { project: . } }\n"
+        try withFolder(["terrine.yaml": text, "package.json": "{}", "package-lock.json": "{}"]) { folder in
+            #expect(try Plan.make(Recipe.load(folder)).steps[1].packages?.resolve == nil)
+            try write(Fixtures.head + "packages: { npm: [\"@team/box@1\", tool] }\n", folder, "terrine.yaml")
+            let step = try Plan.make(Recipe.load(folder)).steps[1]
+            #expect(step.packages?.resolve != nil && step.parts["resolve"] != nil)
+            let both = step.locked(to: ["a 1 sha512-x a", "a 2 sha512-y tool/node_modules/a"])
+            #expect(both.parts["locked a"] == "1 sha512-x a\n2 sha512-y tool/node_modules/a" && both.parts["resolve"] == nil)
+        }
+    }
+
+    @Test("an update of one package leaves the lines of the others, and means a module by a command in it")
+    func updates() throws {
+        #expect(LockUse.requestedName("@team/box@1") == "@team/box" && LockUse.requestedName("@team/box") == "@team/box")
+        #expect(LockUse.requestedName("requests>=2") == "requests" && LockUse.requestedName("golang.org/x/tools/cmd/a@latest") == "golang.org/x/tools/cmd/a")
+        try withFolder(["terrine.yaml": Fixtures.head + "packages: { go: [example.com/tool/cmd/a@latest] }\n"]) { folder in
+            let recipe = try Recipe.load(folder)
+            let asked = try #require(Plan.make(recipe).steps[1].packages?.asked)
+            var entry = TerrineLock.Entry()
+            entry.packages["go"] = .init(
+                asked: asked, packages: ["example.com/tool v1 h1:x example.com/tool/cmd/a", "example.com/greet v1 h1:y example.com/tool/cmd/a"])
+            let kept = try Plan.make(recipe, lock: LockUse(entry, updates: [], for: recipe)).steps[1].packages
+            #expect(kept?.locked?.count == 2 && kept?.isRenewed == false)
+            let renewed = try Plan.make(recipe, lock: LockUse(entry, updates: ["example.com/tool/cmd/a"], for: recipe)).steps[1].packages
+            #expect(renewed?.isRenewed == true && renewed?.previous == ["example.com/greet v1 h1:y example.com/tool/cmd/a"])
+        }
+    }
+}
+
 @Suite struct TerrineLockTests {
     static var example: TerrineLock {
         var entry = TerrineLock.Entry()

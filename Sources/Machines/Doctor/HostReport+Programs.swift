@@ -18,6 +18,7 @@ extension HostReport {
         Program(name: "mke2fs", package: "e2fsprogs", status: .missing, loss: "no file system is made", versionArguments: ["-V"]),
         Program(name: "nft", package: "nftables", status: .missing, loss: "machines have no open network"),
         Program(name: "mmdebstrap", package: "mmdebstrap", status: .warning, loss: "no base is made; a base that is there already still works"),
+        Program(name: "qemu-img", package: "qemu-utils", status: .warning, loss: "no qcow2 disk is written or read"),
         Program(name: "git", package: "git", status: .warning, loss: "no work tree with a repository goes into an image"),
     ]
 
@@ -32,6 +33,17 @@ extension HostReport {
             }
             return HostCheck(program.name, .ok, said.trimmingCharacters(in: .whitespaces))
         }
+    }
+
+    /// What is opened when it is first needed.
+    static func libraries() -> [HostCheck] {
+        let name = "libcurl"
+        guard let library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL) else {
+            return [HostCheck(name, .warning, "libcurl cannot be loaded: registries are not reached", fix: "apt-get install libcurl4")]
+        }
+        defer { dlclose(library) }
+        let version = dlsym(library, "curl_version").map { unsafeBitCast($0, to: (@convention(c) () -> UnsafePointer<CChar>?).self) }
+        return [HostCheck(name, .ok, version.flatMap { $0() }.map { String(cString: $0).split(separator: " ").prefix(2).joined(separator: " ") } ?? "libcurl")]
     }
 
     static func controlGroups() -> [HostCheck] {

@@ -43,7 +43,7 @@ public struct HostReport: Sendable, Codable {
                 fix: isRoot ? nil : "run terrine as root: `sudo terrine …`")
         ]
         checks.append(kernel())
-        checks += programs()
+        checks += programs() + libraries()
         checks += controlGroups()
         checks += isRoot ? probes(home: home, executable: executable) : []
         checks.append(space(home: home))

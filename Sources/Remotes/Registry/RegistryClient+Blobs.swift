@@ -1,5 +1,9 @@
 import ChunkStore
 import Foundation
+import Glibc
+import Linux
+
+import struct Crypto.SHA256
 
 extension RegistryClient {
     func has(_ blob: Digest) throws -> Bool {
@@ -30,11 +34,38 @@ extension RegistryClient {
     /// Bytes `range` of a blob of `total`; goes on where a connection was cut.
     func part(of blob: Digest, _ range: Range<Int64>, of total: Int64, progress: @escaping (Int) -> Void = { _ in }) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        let wanted = Int(range.upperBound - range.lowerBound)
-        bytes.reserveCapacity(wanted)
+        bytes.reserveCapacity(Int(range.upperBound - range.lowerBound))
+        try read(blob, range, of: total, progress: progress) { bytes += $0 }
+        return bytes
+    }
+
+    /// A blob of any size into a new file, checked.
+    func save(_ blob: Digest, bytes total: Int64, to path: String, progress: @escaping (Int) -> Void = { _ in }) throws {
+        for attempt in 1... {
+            let file = try Descriptor(path, O_WRONLY | O_CREAT | O_TRUNC)
+            var hasher = SHA256()
+            var done: Int64 = 0
+            try read(blob, 0..<total, of: total, progress: progress) { piece in
+                hasher.update(bufferPointer: piece)
+                try file.write(piece, at: done)
+                done += Int64(piece.count)
+            }
+            if Digest(bytes: hasher.finalize()) == blob { return }
+            progress(-Int(total))
+            if attempt == 3 { break }
+        }
+        throw corrupt(blob, "its bytes have another digest")
+    }
+
+    /// Gives the bytes `range` of a blob of `total` to `sink`, piece by piece; goes on where a connection was cut.
+    private func read(
+        _ blob: Digest, _ range: Range<Int64>, of total: Int64, progress: @escaping (Int) -> Void, sink: @escaping (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        var done: Int64 = 0
+        let wanted = range.upperBound - range.lowerBound
         var attempt = 1
-        while bytes.count < wanted {
-            let (from, before) = (range.lowerBound + Int64(bytes.count), bytes.count)
+        while done < wanted {
+            let (from, before) = (range.lowerBound + done, done)
             var request = HTTPRequest("GET", url("blobs/\(blob)"))
             if from > 0 || range.upperBound < total { request.headers = [("Range", "bytes=\(from)-\(range.upperBound - 1)")] }
             // A registry without ranges sends all from the start: what comes before is passed over.
@@ -47,10 +78,11 @@ extension RegistryClient {
                     let passed = min(Int64(piece.count), left)
                     left -= passed
                     skip = left
-                    let rest = piece[Int(passed)...].prefix(wanted - bytes.count)
-                    bytes += rest
+                    let rest = UnsafeRawBufferPointer(rebasing: piece[Int(passed)...].prefix(Int(wanted - done)))
+                    try sink(rest)
+                    done += Int64(rest.count)
                     progress(rest.count)
-                    if bytes.count == wanted { throw Enough() }
+                    if done == wanted { throw Enough() }
                 }
                 let response = try authorized(request, body: take)
                 if Retry.statuses.contains(response.status) {
@@ -58,9 +90,9 @@ extension RegistryClient {
                 } else if !response.isSuccess {
                     throw refused(response, "read a blob of \(name.repositoryName)")
                 }
-                if !retry.wait(bytes.count > before ? 1 : attempt, asked: asked) {
+                if !retry.wait(done > before ? 1 : attempt, asked: asked) {
                     if !response.isSuccess { throw refused(response, "read a blob of \(name.repositoryName)") }
-                    throw corrupt(blob, "it ends after \(range.lowerBound + Int64(bytes.count)) of \(total) bytes")
+                    throw corrupt(blob, "it ends after \(range.lowerBound + done) of \(total) bytes")
                 }
             } catch is Enough {
                 break
@@ -68,9 +100,8 @@ extension RegistryClient {
                 failure = error
             }
             // What went forward is not a failure of the same.
-            attempt = bytes.count > before ? 1 : attempt + 1
+            attempt = done > before ? 1 : attempt + 1
             if let failure, !failure.isTransient || !retry.wait(attempt) { throw explain(failure) }
         }
-        return bytes
     }
 }

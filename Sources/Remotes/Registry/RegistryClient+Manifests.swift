@@ -4,9 +4,9 @@ import Images
 
 extension RegistryClient {
     /// The manifest at a tag or digest, checked against its digest where one is known; nil when there is none.
-    func manifest(_ reference: String) throws -> (bytes: [UInt8], digest: Digest)? {
+    func manifest(_ reference: String, accepting types: [String] = [MediaType.manifest, MediaType.index]) throws -> (bytes: [UInt8], digest: Digest)? {
         var request = HTTPRequest("GET", url("manifests/\(reference)"))
-        request.headers = [("Accept", MediaType.manifest), ("Accept", MediaType.index)]
+        request.headers = types.map { ("Accept", $0) }
         let response = try send(request)
         if response.status == 404 { return nil }
         guard response.isSuccess else { throw refused(response, "read \(name.with(reference))") }
@@ -64,6 +64,8 @@ extension RegistryClient {
 enum MediaType {
     static let manifest = "application/vnd.oci.image.manifest.v1+json"
     static let index = "application/vnd.oci.image.index.v1+json"
+    static let dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+    static let dockerList = "application/vnd.docker.distribution.manifest.list.v2+json"
     /// One of a layer's packs.
     static let pack = "application/vnd.terrine.pack.v1"
 }

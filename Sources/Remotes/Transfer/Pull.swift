@@ -200,14 +200,22 @@ extension Pull {
         guard let found = try find() else {
             throw RemoteError("notFound", "there is no image \(remote.name)", fix: "look at the name and the tag; `terrine push` makes one")
         }
-        let attachments = try client.attachments(of: found.manifestDigest)
-        if !required.isEmpty { _ = try ImageStore.signed(found.image.digest, attachments, by: required) }
-        let image = try fetch(found, foreign: !isTrusted(found.image, attachments))
-        for attachment in attachments { try images.attach(attachment, to: image.digest) }
+        let image = try accept(found, required: required)
         try images.tag(name, image)
         return Result(
             name: name, image: image.digest.description, remote: remote.name.description, fetchedBytes: fetchedBytes,
             milliseconds: (ContinuousClock.now - start).wholeMilliseconds, foreign: images.isForeign(image.digest))
+    }
+
+    /// Takes an image that was found into the store, with what belongs to it; foreign unless the remote or who signed it is trusted.
+    ///
+    /// - Parameter required: as of ``run(name:required:since:)``.
+    public func accept(_ found: Found, required: [String] = []) throws -> Image {
+        let attachments = try client.attachments(of: found.manifestDigest)
+        if !required.isEmpty { _ = try ImageStore.signed(found.image.digest, attachments, by: required) }
+        let image = try fetch(found, foreign: !isTrusted(found.image, attachments))
+        for attachment in attachments { try images.attach(attachment, to: image.digest) }
+        return image
     }
 
     /// By the remote's name, or by a signature.

@@ -172,7 +172,8 @@ enum RecipeBuild {
         let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images), trustsImages: common.trustsBase)
         // What is drawn over itself is for one build: several tell lines, each with its image.
         let style = style == .tree || style == nil ? (global.quiet ? Build.ProgressStyle.none : .plain) : style
-        let queue = SideBySide(recipes.count) { index in
+        let shared = SharedLocks(recipes)
+        let queue = SideBySide<BuildResult>(recipes.count) { index, all in
             let reporter = reporter(style, global, showsCached: false, image: recipes[index].name)
             defer { reporter.finish() }
             var options = PlanRunner.Options()
@@ -182,6 +183,7 @@ enum RecipeBuild {
             options.secrets = try BuildSecrets(for: recipe, sources: secrets, among: recipes)
             let plan = try lock.plan(recipe, global, among: recipes)
             try lock.configure(&options, recipe, plan, global)
+            options.writeLock = options.writeLock.map { shared.whole(index, all, $0) }
             let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
             return try runner.run(plan, options: options)
         }

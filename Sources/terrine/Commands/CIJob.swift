@@ -19,6 +19,16 @@ struct CIJob {
     let signingKey: String?
     /// Where a good image goes, under tags of its own.
     let place: Remote?
+    /// Where the branch's last image may be when it is not here.
+    let lookingAt: [Remote]
+    /// Builds on a foreign base.
+    let trusts: Bool
+
+    /// The image to compare with: here, or found elsewhere and not fetched yet. Of that its digest is known, whatever is sent to its tag meanwhile.
+    private enum Previous {
+        case here(name: String, Image)
+        case there(name: String, Pull, Pull.Found)
+    }
 
     /// What fails is no error here, but what the report tells.
     ///
@@ -33,7 +43,7 @@ struct CIJob {
         var failed: (any Error)?
         do {
             let result = try RecipeBuild.run(recipe, images: images, global: global, reporter: recorder) {
-                ($0.reference, $0.signingKey) = (reference, signingKey)
+                ($0.reference, $0.signingKey, $0.trustsBase) = (reference, signingKey, trusts)
                 caches.configure(&$0)
             }
             report.fetchedBytes = result.fetchedBytes
@@ -45,8 +55,9 @@ struct CIJob {
             report.digest = result.image.digest.description
             report.storedBytes = try images.inspect(result.image).storedBytes
             report.bill = try finish(result.image)
+            // What the new image has of it already is not fetched.
+            if let previous = previous.flatMap(fetch) { report.difference = try difference(since: previous, result.image) }
             if let place { report.pushed = try push(result.image, named: report.images, to: place) }
-            if let previous { report.difference = try difference(since: previous, result.image) }
         } catch let error as BuildError where error.code == "cancelled" {
             throw error
         } catch {
@@ -68,11 +79,38 @@ struct CIJob {
         }
     }
 
-    private func previous(_ reference: String) throws -> (name: String, image: Image)? {
-        for name in [reference] + (fromBranch.map { [Revision.reference(recipe.name, branch: $0)] } ?? []) {
-            do { return (name, try images.resolve(name)) } catch let error as ImageError where error.code == "notFound" { continue }
+    private func previous(_ reference: String) throws -> Previous? {
+        let names = [reference] + (fromBranch.map { [Revision.reference(recipe.name, branch: $0)] } ?? [])
+        for name in names {
+            do { return .here(name: name, try images.resolve(name)) } catch let error as ImageError where error.code == "notFound" {
+                if let found = find(name) { return found }
+            }
         }
         return nil
+    }
+
+    /// On a runner that keeps nothing it is where the last job sent it.
+    private func find(_ name: String) -> Previous? {
+        let tag = name.split(separator: ":").last.map(String.init) ?? name
+        for remote in lookingAt.map({ $0.with(tag) }) {
+            do {
+                let pull = Pull(images: images, from: remote)
+                if let found = try pull.find() { return .there(name: remote.name.description, pull, found) }
+            } catch { global.note("the branch's last image cannot be looked for at \(remote.name): \(error)") }
+        }
+        return nil
+    }
+
+    /// A page without its comparison is better than none: what cannot be fetched is told.
+    private func fetch(_ previous: Previous) -> (name: String, image: Image)? {
+        switch previous {
+        case .here(let name, let image): return (name, image)
+        case .there(let name, let pull, let found):
+            do { return (name, try pull.accept(found)) } catch {
+                global.note("\(name) cannot be fetched to compare with: \(error)")
+                return nil
+            }
+        }
     }
 
     private func difference(since previous: (name: String, image: Image), _ image: Image) throws -> CIReport.Difference {

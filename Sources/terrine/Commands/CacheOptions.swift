@@ -25,9 +25,12 @@ struct CacheOptions: ParsableArguments {
     struct Opened: Sendable {
         let reads: [StepCache]
         let writes: [StepCache]
+        /// Registries are talked to without TLS.
+        let isPlain: Bool
 
         /// For one build of perhaps many.
         func configure(_ options: inout PlanRunner.Options) {
+            options.plainHTTP = isPlain
             (options.readsCaches, options.writesCaches) = (reads.map { $0.forAnotherBuild() }, writes.map { $0.forAnotherBuild() })
         }
     }
@@ -35,7 +38,7 @@ struct CacheOptions: ParsableArguments {
     func open(_ images: ImageStore) throws -> Opened {
         // Before hours of building: a key that cannot be read.
         if let sign { try ImageStore.checkSigningKey(sign) }
-        return Opened(reads: try caches(cacheFrom, images, .reads), writes: try caches(cacheTo, images, .writes(signingKey: sign)))
+        return Opened(reads: try caches(cacheFrom, images, .reads), writes: try caches(cacheTo, images, .writes(signingKey: sign)), isPlain: remote.plainHttp)
     }
 
     private func caches(_ names: [String], _ images: ImageStore, _ use: StepCache.Use) throws -> [StepCache] {

@@ -12,7 +12,7 @@ struct ContinuousIntegration: ParsableCommand {
         commandName: "ci", abstract: "Build and check in a CI job, and write the reports that its service shows.",
         discussion:
             "The image is named NAME:branch-BRANCH and NAME:commit-COMMIT when its checks pass. What it is compared with is the image that the branch had before, or "
-            + "else that of --from-branch. With GITHUB_STEP_SUMMARY set, the summary is added to that file too. Steps of other branches are taken from the cache "
+            + "else that of --from-branch; where this host has none, it is looked for where --push sends to, and at --cache-from. With GITHUB_STEP_SUMMARY set, the summary is added to that file too. Steps of other branches are taken from the cache "
             + "by their keys, as in every build.")
 
     @OptionGroup var global: GlobalOptions
@@ -42,6 +42,9 @@ struct ContinuousIntegration: ParsableCommand {
     @Option(help: ArgumentHelp("The branch to compare with while this one has no image of its own, such as main.", valueName: "branch"))
     var fromBranch: String?
 
+    @Flag(help: "Build although the base is foreign: the host's kernel then mounts what a stranger wrote.")
+    var trust = false
+
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: Build.ProgressStyle?
 
@@ -65,12 +68,14 @@ struct ContinuousIntegration: ParsableCommand {
                 try Remote(recipe.areMany(recipes) ? "\($0)/\(one.name)" : $0, home: images.home, plainHTTP: caches.remote.plainHttp)
             }
         }
+        // Of several images a cache's repository has one tag for all.
+        let sources = recipe.areMany(recipes) ? [] : try caches.cacheFrom.map { try Remote($0, home: images.home, plainHTTP: caches.remote.plainHttp) }
         var outcomes: [(report: CIReport, error: (any Error)?)] = []
         for (one, place) in zip(recipes, places) {
             let revision = try Revision.find(branch: branch, environment: ProcessInfo.processInfo.environment, folder: one.folder)
             let job = CIJob(
                 images: images, global: global, recipe: one, revision: revision, fromBranch: fromBranch, progress: progress,
-                caches: opened, signingKey: caches.sign, place: place)
+                caches: opened, signingKey: caches.sign, place: place, lookingAt: [place].compactMap { $0 } + sources, trusts: trust)
             outcomes.append(try job.run { try writeBill($0, images, of: one, isOneOfMany: recipe.areMany(recipes)) })
         }
         try write(outcomes.map(\.report))

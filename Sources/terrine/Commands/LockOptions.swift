@@ -52,7 +52,9 @@ struct LockOptions: ParsableArguments {
         let entry = try LockFile(for: recipe, home: global.homeFolder).entry(recipe.name)
         let plan = try Plan.make(recipe, lock: LockUse(entry ?? .init(), updates: update, for: recipe, among: others))
         if locked {
-            let open = plan.steps.filter { $0.packages?.resolve != nil && $0.packages?.locked == nil }.map(\.name)
+            var open = plan.steps.filter { $0.packages?.resolve != nil && $0.packages?.locked == nil }.map(\.name)
+            // A tag is not what it was tomorrow.
+            if case .oci(let reference) = recipe.base, !reference.contains("@sha256:"), entry?.base == nil { open.insert(recipe.base.text, at: 0) }
             if let first = open.first {
                 throw RecipeError(
                     "notLocked", "\(LockFile(for: recipe, home: global.homeFolder).path) does not hold what `\(first)` asks for",

@@ -26,7 +26,7 @@ struct PlanCommand: ParsableCommand {
         var image: String?
         var values: [String: String]?
         var steps: [Step]
-        /// RFC 3339: when the base's packages were looked up.
+        /// RFC 3339: when the base's packages were looked up, or it was fetched.
         var baseBuilt: String?
     }
 
@@ -45,7 +45,10 @@ struct PlanCommand: ParsableCommand {
                 let age = step.resolved.map { ", resolved \(Age.text(since: $0)) ago" } ?? ""
                 return [step.name, step.key.map { String($0.prefix(12)) } ?? "-", step.isCached ? "cached" + age : step.reason ?? ""]
             }
-            if let built = status.baseBuilt, !rows.isEmpty { rows[0][2] += ", packages of \(built.formatted(.iso8601.year().month().day()))" }
+            if let built = status.baseBuilt, !rows.isEmpty {
+                let verb = if case .oci = one.base { "fetched on" } else { "packages of" }
+                rows[0][2] += ", \(verb) \(built.formatted(.iso8601.year().month().day()))"
+            }
             texts.append((isMany ? "\(one.name):\n" : "") + TextTable.render(["STEP", "KEY", "STATE"], rows))
             results.append(
                 Result(

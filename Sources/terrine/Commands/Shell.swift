@@ -40,6 +40,7 @@ struct Shell: ParsableCommand, RunsCommand {
         var spec = MachineSpec(image: image)
         spec.imageReference = "failed: \(step.step)"
         spec.environment = step.environment
+        spec.runsFirstStart = false
         (spec.isTransient, spec.startsServices, spec.diskSize, spec.trustsImage) = (true, false, image.virtualBytes, trust)
         let machine = try host.start(spec)
         let result = Result { try ShellSession.open(machine, user: user ?? step.user, workingFolder: workingFolder ?? step.workingFolder) }
