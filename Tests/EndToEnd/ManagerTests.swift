@@ -45,10 +45,10 @@ struct ManagerTests {
               f'version = "1.0.0"\nsource = "registry+https://github.com/rust-lang/crates.io-index"\nchecksum = "{sha(crate)}"\n')
         write("app/src/main.rs", 'fn main() { println!("{}", greet::hello()); }\n')
         # npm: https://docs.npmjs.com/cli/v9/configuring-npm/package-lock-json
-        package = archive("app/vendor/greet-1.0.0.tgz", "package", {
+        package = archive("app/tarballs/greet-1.0.0.tgz", "package", {
             "package.json": json.dumps({"name": "greet", "version": "1.0.0", "main": "index.js"}), "index.js": 'module.exports = () => "hello from npm";\n'})
         integrity = "sha512-" + base64.b64encode(hashlib.sha512(package).digest()).decode()
-        depends = {"greet": "file:vendor/greet-1.0.0.tgz"}
+        depends = {"greet": "file:tarballs/greet-1.0.0.tgz"}
         write("app/package.json", json.dumps({"name": "app", "version": "1.0.0", "dependencies": depends}))
         write("app/package-lock.json", json.dumps({"name": "app", "version": "1.0.0", "lockfileVersion": 3, "requires": True, "packages": {
             "": {"name": "app", "version": "1.0.0", "dependencies": depends},
