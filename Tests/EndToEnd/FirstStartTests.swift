@@ -52,7 +52,7 @@ struct FirstStartTests {
             )
             try home.terrine("build", folder, "-t", "bad:1", expect: 0)
             let run = try home.terrine("run", "bad:1", "--", "true")
-            #expect(run.code == 1 && run.errors.contains("the first start of") && run.errors.contains("no key"), "\(run.code) \(run.errors)")
+            #expect(run.code == 125 && run.errors.contains("the first start of") && run.errors.contains("no key"), "\(run.code) \(run.errors)")
             try home.terrine("rm", "--all", expect: 0)
         }
     }

@@ -45,10 +45,10 @@ struct ManagerTests {
               f'version = "1.0.0"\nsource = "registry+https://github.com/rust-lang/crates.io-index"\nchecksum = "{sha(crate)}"\n')
         write("app/src/main.rs", 'fn main() { println!("{}", greet::hello()); }\n')
         # npm: https://docs.npmjs.com/cli/v9/configuring-npm/package-lock-json
-        package = archive("app/vendor/greet-1.0.0.tgz", "package", {
+        package = archive("app/tarballs/greet-1.0.0.tgz", "package", {
             "package.json": json.dumps({"name": "greet", "version": "1.0.0", "main": "index.js"}), "index.js": 'module.exports = () => "hello from npm";\n'})
         integrity = "sha512-" + base64.b64encode(hashlib.sha512(package).digest()).decode()
-        depends = {"greet": "file:vendor/greet-1.0.0.tgz"}
+        depends = {"greet": "file:tarballs/greet-1.0.0.tgz"}
         write("app/package.json", json.dumps({"name": "app", "version": "1.0.0", "dependencies": depends}))
         write("app/package-lock.json", json.dumps({"name": "app", "version": "1.0.0", "lockfileVersion": 3, "requires": True, "packages": {
             "": {"name": "app", "version": "1.0.0", "dependencies": depends},
@@ -57,18 +57,21 @@ struct ManagerTests {
 
     /// Registries with a tool that needs a library, of which the versions `arguments` are there: `tool=1.0.0 greet=1.0.0 …`.
     private static let makeLists = #"""
-        import hashlib, io, json, os, shutil, sys, tarfile, zipfile
+        import gzip, hashlib, io, json, os, shutil, sys, tarfile, zipfile
         def write(path, text):
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
             open(path, "w").write(text)
         def archive(path, top, files):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with tarfile.open(path, "w:gz") as tar:
+            with tarfile.open(fileobj=(data := io.BytesIO()), mode="w") as tar:
                 for name, text in files.items():
                     info = tarfile.TarInfo(top + "/" + name)
                     info.size, info.mode = len(text), 0o644
                     tar.addfile(info, io.BytesIO(text.encode()))
-            return open(path, "rb").read()
+            # The same bytes each time: gzip would write down the time.
+            bytes = gzip.compress(data.getvalue(), mtime=0)
+            open(path, "wb").write(bytes)
+            return bytes
         for name in ("npm", "crates", "mods"): shutil.rmtree("lists/" + name, ignore_errors=True)
         def npm(name, version, **more):
             archive(f"lists/npm/{name.replace('/', '-')}-{version}.tgz", "package", {

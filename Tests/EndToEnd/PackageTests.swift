@@ -90,6 +90,8 @@ struct PackageTests {
             #expect(try Self.build(home, folder, ["--update"]).ran.isEmpty)
             let unknown = try home.terrine("build", folder, "--update", "bleu", expect: 2)
             #expect(unknown.errors.contains("did you mean `blue`?"))
+            // A name with a slash is no path, unless there is one.
+            #expect(try home.terrine("build", folder, "--update", "example.com/tool", expect: 2).errors.contains("there is no `example.com/tool` to update"))
         }
     }
 

@@ -40,7 +40,8 @@ struct LockOptions: ParsableArguments {
             out.append(argument)
             guard argument == "--update" else { continue }
             let next = index + 1 < arguments.count ? arguments[index + 1] : "-"
-            let isPath = next.contains("/") && !next.hasPrefix("/") || next.hasPrefix(".") || FileManager.default.fileExists(atPath: next)
+            // Names may have a slash in them: `@team/box`, `example.com/tool`.
+            let isPath = next.hasPrefix(".") || FileManager.default.fileExists(atPath: next)
             if next.hasPrefix("-") || isPath { out[out.count - 1] = "--update=all" }
         }
         return out
