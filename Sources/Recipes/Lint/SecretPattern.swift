@@ -16,6 +16,9 @@ enum SecretPattern {
         return nil
     }
 
+    /// Whether the text itself says that it is no secret.
+    static func isPlaceholder(_ text: String) -> Bool { text.lowercased().contains(/placeholder|stand-?in|not-a-|fake|dummy|example/) }
+
     /// Whether the value of a variable of this name is a secret by what it is called.
     static func isSecret(name: String, value: String) -> Bool {
         guard name.uppercased().contains(/(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_KEY|CREDENTIALS?)($|_)/) else { return false }
