@@ -47,7 +47,7 @@ let package = Package(
                 "yarn.yaml", "normalise.sh",
             ].map { .embedInCode("Managers/\($0)") }, swiftSettings: strict),
         .target(
-            name: "Autoinstall", dependencies: ["Builder", "Disks", "Images", "Linux", "Recipes", "Yams"],
+            name: "Autoinstall", dependencies: ["Builder", "Disks", "Images", "Linux", "Recipes", "Remotes", "Yams"],
             resources: [
                 "c-autotools.yaml", "c-make.yaml", "cpp-cmake.yaml", "d-dub.yaml", "dotnet.yaml", "elixir-mix.yaml", "erlang-rebar.yaml", "go.yaml",
                 "haskell-cabal.yaml", "java-gradle.yaml", "java-maven.yaml", "lua.yaml", "make.yaml", "meson.yaml", "node.yaml", "ocaml-dune.yaml",

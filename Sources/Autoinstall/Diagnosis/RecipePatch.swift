@@ -43,6 +43,8 @@ public struct Remedy: Hashable, Sendable, Codable {
         case environment
         /// Something local or made up in the place of what cannot be had.
         case standIn = "stand-in"
+        /// A model says so, and nobody else has an answer.
+        case model
 
         public static func < (a: Source, b: Source) -> Bool { (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0) }
     }
