@@ -48,7 +48,8 @@ public final class RecordedServer: Sendable {
 
     /// - Parameter answers: the last one again and again, when `repeats`; else a request too many has its connection closed.
     public init(_ answers: [Answer], repeats: Bool = false) throws {
-        (listener, state) = (try TCPSocket.listen(), Mutex(State(answers: answers)))
+        listener = try TCPSocket.listen()
+        state = Mutex(State(answers: answers))
         let thread = try PlainThread { [listener, weak self] in
             while let client = listener.accept() {
                 guard let server = self else { return }

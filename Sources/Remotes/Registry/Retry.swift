@@ -4,13 +4,15 @@ import Glibc
 /// How often and after how long the same is tried again.
 package struct Retry: Sendable {
     /// In all.
-    package var attempts = 6
+    package var attempts: Int
     /// Seconds before the second attempt; doubled each time.
-    package var first = 0.25
+    package var first: Double
     /// What a registry may ask us to wait; more is an error.
-    package var longest = 120.0
+    package var longest: Double
 
-    package init() {}
+    package init(attempts: Int = 6, first: Double = 0.25, longest: Double = 120) {
+        (self.attempts, self.first, self.longest) = (attempts, first, longest)
+    }
 
     package static let statuses: Set<Int> = [408, 429, 500, 502, 503, 504]
 
