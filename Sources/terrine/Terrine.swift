@@ -13,7 +13,8 @@ struct Terrine: ParsableCommand {
             CommandGroup(
                 name: "Images from recipes",
                 subcommands: [
-                    InitCommand.self, PlanCommand.self, Build.self, ContinuousIntegration.self, FormatCommand.self, LintCommand.self, SchemaCommand.self,
+                    InitCommand.self, AutoinstallCommand.self, PlanCommand.self, Build.self, ContinuousIntegration.self, FormatCommand.self, LintCommand.self,
+                    SchemaCommand.self,
                 ]),
             CommandGroup(
                 name: "Machines",
@@ -56,7 +57,7 @@ struct Terrine: ParsableCommand {
     }
 
     /// Commands that need keepers soon.
-    private static let startMachines: Set = ["build", "ci", "run", "start", "resume", "fork", "restore", "rollback", "promote"]
+    private static let startMachines: Set = ["autoinstall", "build", "ci", "run", "start", "resume", "fork", "restore", "rollback", "promote"]
 
     /// Processes that live beside the command line, started by it.
     private static let ownProcesses: [String: @Sendable ([String]) -> Int32] = [

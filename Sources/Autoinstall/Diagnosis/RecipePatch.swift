@@ -83,6 +83,12 @@ public struct Blocker: Hashable, Sendable, Codable {
         case whoCanFix = "who_can_fix"
     }
 
+    /// Of what no diagnoser names.
+    init(_ kind: String, _ subject: String, _ evidence: String, _ suggestedFix: String, _ whoCanFix: Party) {
+        (self.kind, self.subject, self.evidence) = (kind, subject, Evidence.shown(evidence))
+        (self.suggestedFix, self.whoCanFix) = (suggestedFix, whoCanFix)
+    }
+
     public init(_ lack: Lack, _ suggestedFix: String, _ whoCanFix: Party) {
         (kind, subject, evidence) = (lack.kind.rawValue, lack.subject, lack.evidence)
         (self.suggestedFix, self.whoCanFix) = (suggestedFix, whoCanFix)
