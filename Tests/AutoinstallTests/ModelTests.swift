@@ -61,7 +61,8 @@ private let wanted: [RecipePatch] = [.package(manager: "apt", name: "frob-tools"
         // Each way in which an answer can break off: in its head, in an event, between events.
         let names = ["busy-429", "failed-500", "openai-stream", "openai-stream", "openai-stream", "openai-stream"]
         try await withModel(names, cutAfter: [2: 30, 3: 700, 4: 3600]) { model, server in
-            #expect(try await model.proposals(for: failure, recipe: recipe).map(\.patches) == [wanted])
+            let remedies = try await model.proposals(for: failure, recipe: recipe)
+            #expect(remedies.map(\.patches) == [wanted])
             #expect(server.requests.count == 6 && server.left == 0)
             let spent = await model.spent
             #expect(spent.questions == 1)
@@ -69,11 +70,13 @@ private let wanted: [RecipePatch] = [.package(manager: "apt", name: "frob-tools"
         // The server asked for a second.
         #expect(start.duration(to: .now) >= .seconds(1))
         try await withModel(["overloaded-529", "anthropic-gives-up", "anthropic-stream"], "anthropic") { model, server in
-            #expect(try await model.proposals(for: failure, recipe: recipe).map(\.patches) == [wanted])
+            let remedies = try await model.proposals(for: failure, recipe: recipe)
+            #expect(remedies.map(\.patches) == [wanted])
             #expect(server.left == 0)
         }
         try await withModel(["newer-400", "openai-stream"]) { model, server in
-            #expect(try await model.proposals(for: failure, recipe: recipe).map(\.patches) == [wanted])
+            let remedies = try await model.proposals(for: failure, recipe: recipe)
+            #expect(remedies.map(\.patches) == [wanted])
             #expect(server.requests[1].body.contains("\"max_completion_tokens\":4000") && !server.requests[1].body.contains("\"max_tokens\""))
         }
     }
@@ -104,10 +107,12 @@ private let wanted: [RecipePatch] = [.package(manager: "apt", name: "frob-tools"
     @Test("an answer that cannot be used is asked for once more, with the reason")
     func secondAsking() async throws {
         try await withModel(["openai-no-json", "openai-stream"]) { model, server in
-            #expect(try await model.proposals(for: failure, recipe: recipe).map(\.patches) == [wanted])
+            let remedies = try await model.proposals(for: failure, recipe: recipe)
+            #expect(remedies.map(\.patches) == [wanted])
             #expect(server.requests[1].body.contains("it is no JSON object"))
             // The same failure of the same recipe has the same answer.
-            #expect(try await model.proposals(for: failure, recipe: recipe).isEmpty)
+            let again = try await model.proposals(for: failure, recipe: recipe)
+            #expect(again.isEmpty)
         }
         try await withModel(["openai-no-json", "openai-no-json"]) { model, server in
             #expect(await code { _ = try await model.proposals(for: failure, recipe: recipe) } == "modelRefused")
