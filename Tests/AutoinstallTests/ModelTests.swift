@@ -60,7 +60,7 @@ private let wanted: [RecipePatch] = [.package(manager: "apt", name: "frob-tools"
         let start = ContinuousClock.now
         // Each way in which an answer can break off: in its head, in an event, between events.
         let names = ["busy-429", "failed-500", "openai-stream", "openai-stream", "openai-stream", "openai-stream"]
-        try await withModel(names, cutAfter: [2: 30, 3: 700, 4: 3600]) { model, server in
+        try await withModel(names, cutAfter: [2: 30, 3: 700, 4: 3000]) { model, server in
             let remedies = try await model.proposals(for: failure, recipe: recipe)
             #expect(remedies.map(\.patches) == [wanted])
             #expect(server.requests.count == 6 && server.left == 0)
@@ -142,7 +142,7 @@ private let wanted: [RecipePatch] = [.package(manager: "apt", name: "frob-tools"
             #expect(server.left == 1)
         }
         budget.questions = 9
-        budget.tokens = 2000
+        budget.tokens = 1500
         try await withModel(["openai-stream"], budget: budget) { model, server in
             _ = try await model.proposals(for: failure, recipe: recipe)
             #expect(await code { _ = try await model.proposals(for: failure, recipe: recipe + "env: { A: b }\n") } == "modelBudget")

@@ -20,7 +20,8 @@ extension RecipeText {
         case .manifest(let manager, let key, let file): try addManifest(manager, key, file, around.recipe, why: why)
         case .variable(let name, let value): try setVariable(name, value, around.recipe, why: why)
         case .secretStandIn(let name, let value):
-            try setVariable(name, value, around.recipe, why: "a stand-in, no secret: \(why)")
+            if around.recipe.env[name] != nil { throw Refusal(description: "\(name) has a value already") }
+            try addStandIn(name, for: "the secret \(name)", value: value, around.recipe, why: why)
         case .service(let name, let database, let user, let host):
             try addService(ServiceUse(name, database: database, user: user), host: host, around, why: why)
         case .step(let name, let run):
@@ -129,6 +130,8 @@ extension RecipeText {
             for (name, value) in service.env.sorted(by: { $0.key < $1.key }) where around.recipe.env[name] == nil {
                 try setVariable(name, name == "PGUSER" ? use.user ?? value : value, around.recipe, why: "for \(service.title)")
             }
+            let what = host.map { $0 == "localhost" ? service.title : "\(service.title) at \($0)" } ?? service.title
+            try addStandIn(made.name, for: what, value: nil, around.recipe, why: why)
             hasChanged = true
         }
         if let host, host != "localhost", host.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }) {
@@ -138,6 +141,13 @@ extension RecipeText {
             hasChanged = true
         }
         if !hasChanged { throw Refusal(description: "\(service.title) is there already") }
+    }
+
+    /// Says that something is not the real thing, and of what it takes the place.
+    private mutating func addStandIn(_ name: String, for purpose: String, value: String?, _ recipe: Recipe, why: String) throws {
+        if recipe.standIns.contains(where: { $0.name == name }) { throw Refusal(description: "\(name) stands in already") }
+        let entries: [(String, RecipeValue)] = [("name", .scalar(name)), ("for", .scalar(Evidence.shown(purpose))), ("reason", .scalar(Evidence.shown(why)))]
+        try append(["stand_ins"], .map(entries + (value.map { [("value", .scalar($0))] } ?? [])), why: "")
     }
 
     private mutating func grow(_ key: String, _ bytes: Int64, _ times: Int, why: String) throws {

@@ -103,7 +103,7 @@ struct RecipeText {
 
     private static let order = [
         "version", "name", "description", "base", "resources", "packages", "files", "env", "user", "timeout", "workspace", "repositories", "steps", "services",
-        "checks", "ports", "secrets", "network", "stand_ins", "prewarm",
+        "checks", "ports", "secrets", "stand_ins", "network", "prewarm",
     ]
 
     /// Puts `key: value` into the mapping at `path`, which is made if it is not there.
