@@ -222,7 +222,7 @@ public struct Healer {
 
     private mutating func begin() throws {
         diagnosis = try Diagnosis(home: home)
-        let knowledge = try packages(suite: "bookworm")
+        let knowledge = DraftKnowledge(try packages(suite: "bookworm"))
         let repository = try Repository(root: folder)
         let found = try Probe(home: home, knowledge: knowledge).run(repository)
         self.repository = (repository, found)

@@ -133,7 +133,8 @@ extension Healer {
         let index = indexing / .seconds(1)
         return HealingReport(
             result: verdict, goals: all, tests: tests, rounds: rounds, seconds: Self.rounded(whole), commandSeconds: Self.rounded(commands),
-            indexSeconds: Self.rounded(index), ownSeconds: Self.rounded(max(0, whole - commands - index)), saved: try saved(), blockers: blocking, proven: isProven,
+            indexSeconds: Self.rounded(index), ownSeconds: Self.rounded(max(0, whole - commands - index)), saved: try saved(), blockers: blocking,
+            proven: isProven,
             changes: fixes.map { .init(round: $0.round, reason: $0.why, patches: $0.remedy?.patches ?? [], targets: $0.targets.map(\.name)) },
             quarantine: quarantined, notes: notes, diff: UnifiedDiff.text(original, text, name: Recipe.fileName), recipe: text)
     }
