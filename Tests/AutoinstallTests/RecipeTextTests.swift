@@ -9,12 +9,15 @@ import Testing
         var text = text
         for patch in patches {
             var edited = RecipeText(text)
-            let recipe = try Recipe.parse(text, file: "terrine.yaml", folder: "/")
-            try edited.apply(patch, .init(recipe: recipe, check: check), why: why)
+            try edited.apply(patch, .init(recipe: try parse(text), check: check), why: why)
             text = edited.text
-            _ = try Recipe.parse(text, file: "terrine.yaml", folder: "/")
+            _ = try parse(text)
         }
         return text
+    }
+
+    private func parse(_ text: String) throws -> Recipe {
+        try withFolder(["requirements.txt": "attrs\n"]) { try Recipe.parse(text, file: "terrine.yaml", folder: $0) }
     }
 
     private let block = """
@@ -28,7 +31,7 @@ import Testing
             - git  # for versions
             # two more would do no harm
           pip:
-            venv: /opt/shop
+            requirements: requirements.txt
 
         # What it is told.
         env:
@@ -65,7 +68,7 @@ import Testing
     @Test("a mapping of a manager gets the list that it lacks, and a requirement the version that it lacks")
     func managers() throws {
         let listed = try apply([.package(manager: "pip", name: "pytest")], to: block)
-        #expect(listed.contains("    venv: /opt/shop\n    packages:\n      - pytest  # because\n"))
+        #expect(listed.contains("    requirements: requirements.txt\n    packages:\n      - pytest  # because\n"))
         let versioned = try apply([.package(manager: "pip", name: "pytest>=7")], to: listed)
         #expect(versioned.contains("      - pytest>=7  # because\n") && !versioned.contains("- pytest  #"))
         #expect(throws: RecipeText.Refusal.self) { try apply([.package(manager: "apt", name: "git")], to: block) }
@@ -85,17 +88,17 @@ import Testing
         let new = try apply([.goalPrefix("ulimit -n 4096")], to: block, check: "tests")
         #expect(new.contains("    run: |  # because\n      ulimit -n 4096\n      make\n      # then\n      make check\n    timeout: 5m\n"))
         let user = try apply([.goalUser("tester")], to: block, check: "help")
-        #expect(try Recipe.parse(user, file: "terrine.yaml", folder: "/").checks[1].run.hasSuffix("/bin/sh -e -c 'shop --help'"))
+        #expect(try parse(user).checks[1].run.hasSuffix("/bin/sh -e -c 'shop --help'"))
     }
 
     @Test("a service comes with its packages and variables; a second database joins the first")
     func services() throws {
         let new = try apply([.service(name: "postgresql", database: "shop", user: nil, host: "db")], to: block, check: "tests")
-        let recipe = try Recipe.parse(new, file: "terrine.yaml", folder: "/")
+        let recipe = try parse(new)
         #expect(recipe.services.map(\.name) == ["postgresql"] && recipe.packages["apt"]?.packages.contains("postgresql") == true)
         #expect(recipe.env["PGHOST"] == "localhost" && recipe.env["PGUSER"] == "postgres" && recipe.checks[0].run.contains("127.0.0.1 db"))
         let more = try apply([.service(name: "postgresql", database: "other", user: nil, host: nil)], to: new)
-        let ready = try Recipe.parse(more, file: "terrine.yaml", folder: "/").services[0].ready ?? ""
+        let ready = try parse(more).services[0].ready ?? ""
         #expect(ready.contains("createdb -h 127.0.0.1 -U postgres 'shop'") && ready.contains("'other'"))
     }
 
@@ -113,7 +116,7 @@ import Testing
     func reasons() throws {
         let new = try apply([.package(manager: "apt", name: "jq")], to: block, why: "a\nbase: evil\u{1b}[2J # b")
         #expect(new.contains("- jq  # a base: evil [2J # b\n"))
-        #expect(try Recipe.parse(new, file: "terrine.yaml", folder: "/").base == .named("debian-bookworm"))
+        #expect(try parse(new).base == .named("debian-bookworm"))
     }
 
     @Test("the difference of two texts is one that patch(1) takes")

@@ -7,6 +7,8 @@ extension Healer {
         "apt": [
             Pattern(known: #"Unable to locate package (\S+)"#), Pattern(known: #"Package '?([a-z0-9][a-z0-9+.-]*)'? has no installation candidate"#),
             Pattern(known: #"Package ([a-z0-9][a-z0-9+.-]*) is not available"#),
+            // What does not go together with the others.
+            Pattern(known: #"^\s*([a-z0-9][a-z0-9+.-]*)(?::\w+)? : (?:Conflicts|Depends|PreDepends|Breaks): "#),
         ],
         "pip": [Pattern(known: #"No matching distribution found for ([A-Za-z0-9][\w.-]*)"#)],
     ]
@@ -26,7 +28,7 @@ extension Healer {
                 hasChanged = true
             } else if draft?.packages[manager]?.contains(where: { Self.bare($0.value, manager) == name }) == true {
                 draft?.packages[manager]?.removeAll { Self.bare($0.value, manager) == name }
-                notes.append("left out: \(manager) has no \(name)")
+                notes.append("left out: \(manager) has no \(name), or not beside the others")
                 hasChanged = true
             }
         }

@@ -64,7 +64,10 @@ public struct Healer {
     var quarantined: [Quarantine.Entry] = []
     var rounds = 0
     var isProven = false
+    /// In package managers, steps and goals.
     var spent = Duration.zero
+    /// Opening indices of packages, and making those that are missed.
+    var indexing = Duration.zero
     /// Steps that the first round found made.
     var firstCached: Set<String>?
     var lastImage: String?
@@ -219,7 +222,7 @@ public struct Healer {
 
     private mutating func begin() throws {
         diagnosis = try Diagnosis(home: home)
-        let knowledge = try packages(suite: "bookworm")
+        let knowledge = DraftKnowledge(try packages(suite: "bookworm"))
         let repository = try Repository(root: folder)
         let found = try Probe(home: home, knowledge: knowledge).run(repository)
         self.repository = (repository, found)
@@ -249,9 +252,7 @@ public struct Healer {
         do {
             index = try KnowledgeFolder(home: home).open(suite: suite, architecture: Recipe.hostArchitecture) { tell($0) }
         } catch let error as AutoinstallError { notes.append("without an index of packages: \(error)") }
-        // Making an index is apt's work.
-        let time = ContinuousClock.now - began
-        if time > .seconds(1) { spent += time }
+        indexing += ContinuousClock.now - began
         let made = IndexedPackages(index, architecture: Recipe.hostArchitecture)
         knowledge = (suite, made)
         return made

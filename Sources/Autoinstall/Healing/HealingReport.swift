@@ -50,6 +50,8 @@ public struct HealingReport: Encodable, Sendable {
     public let seconds: Double
     /// In package managers, steps and goals.
     public let commandSeconds: Double
+    /// For indices of packages, which a host makes once in two weeks.
+    public let indexSeconds: Double
     /// All the rest: this program's own.
     public let ownSeconds: Double
     public let saved: Saved
@@ -128,9 +130,11 @@ extension Healer {
         let blocking = verdict == .green ? [] : remaining(verdict)
         let whole = seconds / .seconds(1)
         let commands = min(whole, spent / .seconds(1))
+        let index = indexing / .seconds(1)
         return HealingReport(
             result: verdict, goals: all, tests: tests, rounds: rounds, seconds: Self.rounded(whole), commandSeconds: Self.rounded(commands),
-            ownSeconds: Self.rounded(whole - commands), saved: try saved(), blockers: blocking, proven: isProven,
+            indexSeconds: Self.rounded(index), ownSeconds: Self.rounded(max(0, whole - commands - index)), saved: try saved(), blockers: blocking,
+            proven: isProven,
             changes: fixes.map { .init(round: $0.round, reason: $0.why, patches: $0.remedy?.patches ?? [], targets: $0.targets.map(\.name)) },
             quarantine: quarantined, notes: notes, diff: UnifiedDiff.text(original, text, name: Recipe.fileName), recipe: text)
     }
