@@ -321,7 +321,11 @@ public struct Healer {
         fixes.removeAll { fix in
             guard fix.round == last, let remedy = fix.remedy else { return false }
             let key = LackKey(remedy.lack)
-            let isStill = failing.contains { item in fix.targets.contains(item.target) && item.lacks.contains { LackKey($0) == key } }
+            let isStill = failing.contains { item in
+                guard fix.targets.contains(item.target) else { return false }
+                // What no diagnoser knows is still there when the same line is.
+                return item.lacks.contains { LackKey($0) == key } || remedy.source == .model && item.failure.lastLine == remedy.lack.evidence
+            }
             if isStill { tell("  taken back, it did not help: \(fix.why)") }
             return isStill
         }

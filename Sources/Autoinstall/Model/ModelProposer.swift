@@ -31,7 +31,7 @@ public actor ModelProposer: Proposer {
     private let prompt: ModelPrompt
     private let budget: Budget
     private let known: [String]
-    private var asked: Set<String> = []
+    private var answered: [String: [Remedy]] = [:]
 
     /// - Parameters:
     ///   - known: lines about the repository, such as its languages and the files at its root.
@@ -49,8 +49,9 @@ public actor ModelProposer: Proposer {
     ///   asking; and what ``ModelClient`` throws.
     public func proposals(for failure: Failure, recipe: String) async throws -> [Remedy] {
         let text = prompt.question(failure, recipe: recipe, known: known)
-        // The same question has the same answer, which did not help.
-        guard asked.insert(text).inserted else { return [] }
+        // The same question has the same answer, of which more than the first proposal may be worth a try.
+        if let known = answered[text] { return known }
+        answered[text] = []
         var question = ModelClient.Question(system: ModelPrompt.system, turns: [.init(speaker: .user, text: text)])
         var last = ""
         for _ in 1...2 {
@@ -59,7 +60,11 @@ public actor ModelProposer: Proposer {
                 if reply.isCutShort { throw AutoinstallError("modelAnswer", "the model's answer is longer than \(question.limit) tokens") }
                 let answer = try ModelAnswer(reply.text)
                 spent.refused += answer.refusals
-                if !answer.proposals.isEmpty || answer.refusals.isEmpty { return answer.proposals.map { remedy($0, failure) } }
+                if !answer.proposals.isEmpty || answer.refusals.isEmpty {
+                    let remedies = answer.proposals.map { remedy($0, failure) }
+                    answered[text] = remedies
+                    return remedies
+                }
                 last = answer.refusals.joined(separator: "; ")
             } catch let error as AutoinstallError where error.code == "modelAnswer" {
                 last = error.message
@@ -98,8 +103,7 @@ public actor ModelProposer: Proposer {
     }
 
     private func remedy(_ proposal: (reason: String, patches: [RecipePatch]), _ failure: Failure) -> Remedy {
-        let line = failure.output.split(whereSeparator: \.isNewline).last { !$0.trimmingSpaces.isEmpty }.map(String.init) ?? failure.command
-        let lack = Lack(.dependency, Evidence.shown(failure.command), evidence: prompt.redacted(line), confidence: .possible, rule: "model")
+        let lack = Lack(.dependency, Evidence.shown(failure.command), evidence: prompt.redacted(failure.lastLine), confidence: .possible, rule: "model")
         return Remedy(lack, .model, proposal.patches, "proposed by \(client.endpoint.model): \(proposal.reason)")
     }
 }

@@ -96,8 +96,6 @@ struct AutoinstallCommand: ParsableCommand {
     func withWorkbench<T>(_ time: Duration, _ body: (Workbench) throws -> T) throws -> T {
         let (cancellation, interruption) = RecipeBuild.interruptible()
         defer { interruption.end() }
-        let alarm = Self.alarm(after: time, cancellation)
-        defer { alarm.cancel() }
         let reporter = RecipeBuild.reporter(
             global.json ? Build.ProgressStyle.none : global.quiet ? Build.ProgressStyle.none : .plain, global, showsCached: false)
         let images = try global.images()
@@ -107,6 +105,9 @@ struct AutoinstallCommand: ParsableCommand {
         } secrets: { [secret] recipe in
             try BuildSecrets(for: recipe, sources: secret)
         }
+        // Last: whoever counts from now on finds the time over when the alarm does.
+        let alarm = Self.alarm(after: time, cancellation)
+        defer { alarm.cancel() }
         let result = try body(bench)
         reporter.finish()
         return result
