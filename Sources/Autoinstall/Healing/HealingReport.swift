@@ -190,6 +190,11 @@ extension Healer {
             guard wanted, case .check(let name) = item.target, original == nil else { return true }
             return runs[name]?.goal.kind == .test
         }.map(\.blocker)
+        if found.isEmpty {
+            // Tests that fail with everything there are those who wrote them to mend.
+            let tests = failing.filter { if case .testsFailed? = $0.run?.outcome { true } else { false } }.flatMap(\.lacks).filter { $0.kind == .failingTest }
+            found = tests.prefix(5).map { Blocker($0, "the test fails with everything present: mend or skip it", .upstream) }
+        }
         if found.isEmpty, verdict == .blocked {
             if let first = failing.first {
                 let last = first.failure.output.split(separator: "\n").last.map(String.init) ?? "it printed nothing"
