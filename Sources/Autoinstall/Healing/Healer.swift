@@ -222,7 +222,16 @@ public struct Healer {
             } catch is RecipeDiagnostics { notes.append("left out, since the recipe could not be read with it: \(fix.why)") }
         }
         fixes = kept
-        return try quick.put(into: text)
+        return exploring ? try bounded(try quick.put(into: text)) : text
+    }
+
+    /// What hangs while exploring, such as a manager whose registry does not answer, must not take all the time. Bounds are in no key.
+    private func bounded(_ text: String) throws -> String {
+        // An owner knows how long his steps take.
+        if try original != nil || read(text).timeout != nil { return text }
+        var edited = RecipeText(text)
+        try edited.set([], "timeout", .scalar("\(max(1, Int((options.budget / 3) / .seconds(1))))s"), why: "")
+        return edited.text
     }
 
     // MARK: A draft
@@ -285,10 +294,14 @@ public struct Healer {
         let goals = goals
         let earlier = runs.values.filter { skipping.contains($0.goal.name) }
         let isDraft = original == nil
-        let attempt = try workbench.attempt(recipe, goals: goals, skipping: skipping, fromClean: fromClean, deadline: deadline) { goal, now in
+        var time = Duration.zero
+        defer { spent += time }
+        let limit = fromClean || original != nil ? nil : options.budget / 3
+        let attempt = try workbench.attempt(
+            recipe, goals: goals, skipping: skipping, fromClean: fromClean, deadline: deadline, limit: limit, spent: &time
+        ) { goal, now in
             isDraft && !fromClean && Self.isNeedless(goal, earlier + now)
         }
-        spent += attempt.spent
         if firstCached == nil, attempt.image != nil, !fromClean { firstCached = attempt.cachedKeys }
         if let image = attempt.image { lastImage = image.digest.description }
         if diagnosis == nil, attempt.broken != nil || attempt.runs.contains(where: { !$0.outcome.isReached }) { diagnosis = try Diagnosis(home: home) }

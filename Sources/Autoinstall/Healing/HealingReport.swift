@@ -182,9 +182,11 @@ extension Healer {
     private func remaining(_ verdict: HealingReport.Verdict) -> [Blocker] {
         let failing = failing
         let names = Set(failing.map(\.target))
+        // Of a step that was left out only what others have to do counts.
+        let dropped = Set(droppedSteps.map(\.step.value.name))
         let wanted = failing.contains { $0.run?.goal.kind == .test } || original != nil
         var found = blockers.filter { item in
-            if item.target == .step("secrets") { return true }
+            if item.target == .step("secrets") || dropped.contains(item.target.name) { return true }
             guard names.contains(item.target) else { return false }
             // What a linter lacks blocks nobody.
             guard wanted, case .check(let name) = item.target, original == nil else { return true }
