@@ -17,7 +17,7 @@ struct AutoinstallDebianTests {
     }
 
     private func heal(_ home: Home, _ folder: String, expect code: Int32) throws -> HealedRepository {
-        try home.terrine("autoinstall", home.path + "/" + folder, "--write", "--json", expect: code).json()
+        try home.terrine(["autoinstall", home.path + "/" + folder, "--write", "--json"], expect: code, limit: 1300).json()
     }
 
     /// The runner is in no manifest, an extension wants libyaml's header, and one module is only in the tests.

@@ -53,10 +53,9 @@ final class Home {
 
     @discardableResult
     func terrine(
-        _ arguments: [String], environment: [String] = [], input: String = "", in folder: String? = nil, expect code: Int32? = nil,
+        _ arguments: [String], environment: [String] = [], input: String = "", in folder: String? = nil, expect code: Int32? = nil, limit: Int = 300,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Run {
-        let limit = 300
         // `timeout` kills what it runs in a group of its own: a hang is a failure that says which command hung.
         var command = Command("timeout", ["--kill-after=5", "\(limit)", Self.program] + arguments)
         let inherited = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }.filter { !$0.hasPrefix("TERRINE_HOME=") }

@@ -9,6 +9,8 @@ struct GoalRunner {
     let reporter: any BuildReporter
     let cancellation: Cancellation
     let deadline: ContinuousClock.Instant
+    /// Of one goal, whatever its check says.
+    var limit: Duration?
 
     struct Run: Sendable {
         let goal: Goal
@@ -64,7 +66,7 @@ struct GoalRunner {
         reporter.report(.checkStarted(name: check.name))
         let reporter = reporter
         let reader = try OutputReader(tail: 4000, text: 8 << 20) { reporter.report(.checkOutput(name: check.name, line: $0)) }
-        let left = max(deadline - start, .seconds(1))
+        let left = max(min(deadline - start, limit ?? deadline - start), .seconds(1))
         let exit: StepExit
         do {
             defer { reader.finish() }

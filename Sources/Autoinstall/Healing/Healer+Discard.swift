@@ -62,8 +62,9 @@ extension Healer {
         switch broken.target {
         case .step(let name):
             if let index = draft.steps.firstIndex(where: { $0.value.name == name }) {
-                draft.steps.remove(at: index)
-                notes.append("the step `\(name)` never worked and is left out: \(why)")
+                let note = "the step `\(name)` never worked and is left out: \(why)"
+                droppedSteps.append((index, draft.steps.remove(at: index), note))
+                notes.append(note)
             } else if id.hasPrefix("packages."), let key = lastFile(of: String(id.dropFirst("packages.".count)), draft) {
                 let entry = draft.packageFiles[key]?.popLast()
                 if draft.packageFiles[key]?.isEmpty == true { draft.packageFiles[key] = nil }
@@ -79,6 +80,17 @@ extension Healer {
         }
         self.draft = draft
         return true
+    }
+
+    /// Puts back what was left out before something was found that it may have lacked; once.
+    mutating func restoreSteps() {
+        for (place, step, note) in droppedSteps.reversed() where restoredSteps.insert(step.value.name).inserted {
+            let count = draft?.steps.count ?? 0
+            draft?.steps.insert(step, at: min(place, count))
+            notes.removeAll { $0 == note }
+            tell("  once more: the step `\(step.value.name)`")
+        }
+        droppedSteps.removeAll()
     }
 
     private func lastFile(of manager: String, _ draft: RecipeDraft) -> RecipeDraft.ManagerKey? {

@@ -49,7 +49,8 @@ public struct Healer {
 
     /// The recipe that was there; nil where a draft is what is begun with.
     let original: String?
-    var draft: RecipeDraft?
+    var draft: RecipeDraft? { didSet { draftText = nil } }
+    private var draftText: String?
     var fixes: [Fix] = []
     var tried: Set<Tried> = []
     var blockers: [(key: LackKey, target: Fix.Target, blocker: Blocker)] = []
@@ -57,9 +58,14 @@ public struct Healer {
     var goals: [String: Goal] = [:]
     /// The last run of each goal, by name.
     var runs: [String: GoalRunner.Run] = [:]
+    /// What those that failed lack, looked for once.
+    var looked: [String: Failing] = [:]
     /// What broke the last build.
     var broken: Failing?
     var notes: [String] = []
+    /// Steps of a draft that failed and were left out: they have a second chance when something was found that may be what they lacked.
+    var droppedSteps: [(place: Int, step: RecipeDraft.Entry<StepDraft>, note: String)] = []
+    var restoredSteps: Set<String> = []
     var discarded: [(goal: Goal, why: String)] = []
     var quarantined: [Quarantine.Entry] = []
     var rounds = 0
@@ -173,7 +179,7 @@ public struct Healer {
     /// What does not work as far as the last attempt tells: the step that broke it, or goals.
     var failing: [Failing] {
         if let broken { return [broken] }
-        return runs.values.filter { !$0.outcome.isReached }.sorted { $0.goal.name < $1.goal.name }.map(look)
+        return runs.values.filter { !$0.outcome.isReached }.sorted { $0.goal.name < $1.goal.name }.map { looked[$0.goal.name] ?? look($0) }
     }
 
     /// What is still worth trying: goals that were given up are not.
@@ -199,7 +205,8 @@ public struct Healer {
     ///
     /// - Parameter exploring: packages that were added go into steps behind the layers of packages, which then need not be made again: the proof has them in their place.
     mutating func text(exploring: Bool = false) throws -> String {
-        var text = try original ?? draft?.text() ?? ""
+        if draftText == nil { draftText = try draft?.text() }
+        var text = original ?? draftText ?? ""
         var kept: [Fix] = []
         var quick = QuickPackages()
         for fix in fixes {
@@ -215,7 +222,16 @@ public struct Healer {
             } catch is RecipeDiagnostics { notes.append("left out, since the recipe could not be read with it: \(fix.why)") }
         }
         fixes = kept
-        return try quick.put(into: text)
+        return exploring ? try bounded(try quick.put(into: text)) : text
+    }
+
+    /// What hangs while exploring, such as a manager whose registry does not answer, must not take all the time. Bounds are in no key.
+    private func bounded(_ text: String) throws -> String {
+        // An owner knows how long his steps take.
+        if try original != nil || read(text).timeout != nil { return text }
+        var edited = RecipeText(text)
+        try edited.set([], "timeout", .scalar("\(max(1, Int((options.budget / 3) / .seconds(1))))s"), why: "")
+        return edited.text
     }
 
     // MARK: A draft
@@ -278,10 +294,14 @@ public struct Healer {
         let goals = goals
         let earlier = runs.values.filter { skipping.contains($0.goal.name) }
         let isDraft = original == nil
-        let attempt = try workbench.attempt(recipe, goals: goals, skipping: skipping, fromClean: fromClean, deadline: deadline) { goal, now in
+        var time = Duration.zero
+        defer { spent += time }
+        let limit = fromClean || original != nil ? nil : options.budget / 3
+        let attempt = try workbench.attempt(
+            recipe, goals: goals, skipping: skipping, fromClean: fromClean, deadline: deadline, limit: limit, spent: &time
+        ) { goal, now in
             isDraft && !fromClean && Self.isNeedless(goal, earlier + now)
         }
-        spent += attempt.spent
         if firstCached == nil, attempt.image != nil, !fromClean { firstCached = attempt.cachedKeys }
         if let image = attempt.image { lastImage = image.digest.description }
         if diagnosis == nil, attempt.broken != nil || attempt.runs.contains(where: { !$0.outcome.isReached }) { diagnosis = try Diagnosis(home: home) }
@@ -290,7 +310,15 @@ public struct Healer {
             return Failing(target: broken.target, failure: failure, lacks: lacks(failure))
         }
         brokenID = attempt.broken?.id ?? ""
-        for run in attempt.runs { runs[run.goal.name] = run }
+        for run in attempt.runs {
+            runs[run.goal.name] = run
+            looked[run.goal.name] = run.outcome.isReached ? nil : look(run)
+        }
+        if attempt.broken == nil {
+            // What needed not run says nothing any more about what it lacked before.
+            let now = Set(attempt.runs.map(\.goal.name)).union(skipping)
+            for check in recipe.checks where !now.contains(check.name) { runs[check.name] = nil }
+        }
         return attempt
     }
 
@@ -315,12 +343,14 @@ public struct Healer {
 
     /// Takes back what the last round tried in vain: the lack that it was for is still told.
     private mutating func withdrawUseless(_ failing: [Failing]) {
-        let (last, tell) = (rounds - 1, tell)
+        let (last, tell, reached) = (rounds - 1, tell, reached)
         let bases = fixes.count(where: \.changesBase)
         defer { if fixes.count(where: \.changesBase) < bases { runs = [:] } }
         fixes.removeAll { fix in
             guard fix.round == last, let remedy = fix.remedy else { return false }
             let key = LackKey(remedy.lack)
+            // What it did help is reason enough.
+            if fix.targets.contains(where: { if case .check(let name) = $0 { reached.contains(name) } else { false } }) { return false }
             let isStill = failing.contains { item in
                 guard fix.targets.contains(item.target) else { return false }
                 // What no diagnoser knows is still there when the same line is.
@@ -334,6 +364,7 @@ public struct Healer {
     /// Chooses a remedy for each lack; those that are only possible when nothing likely is left.
     private mutating func choose(_ failing: [Failing]) throws -> Bool {
         var (new, bases): ([Fix], [Fix]) = ([], [])
+        var text = try text()
         for isDoubtful in [false, true] {
             for item in failing {
                 let lacks = item.lacks.filter { $0.kind != .failingTest && $0.kind != .time && ($0.confidence == .possible) == isDoubtful }
@@ -342,8 +373,13 @@ public struct Healer {
                         if !new[index].targets.contains(item.target) { new[index].targets.append(item.target) }
                         continue
                     }
-                    guard let fix = try fix(lack, item.target, with: new) else { continue }
-                    if fix.changesBase { bases.append(fix) } else { new.append(fix) }
+                    guard let (fix, changed) = try fix(lack, item.target, text) else { continue }
+                    if fix.changesBase {
+                        bases.append(fix)
+                    } else {
+                        new.append(fix)
+                        text = changed
+                    }
                 }
             }
             if !new.isEmpty || !bases.isEmpty { break }
@@ -358,33 +394,29 @@ public struct Healer {
         }
         for fix in new { tell("  trying: \(fix.why)") }
         fixes += new
+        if !new.isEmpty { restoreSteps() }
         return !new.isEmpty
     }
 
-    /// The next remedy that changes the recipe; none is left when this is nil, and that is a blocker.
-    private mutating func fix(_ lack: Lack, _ target: Fix.Target, with others: [Fix]) throws -> Fix? {
+    /// The next remedy that changes the recipe, and the recipe with it; none is left when this is nil, and that is a blocker.
+    private mutating func fix(_ lack: Lack, _ target: Fix.Target, _ text: String) throws -> (fix: Fix, text: String)? {
         let key = LackKey(lack)
-        var text = try text()
-        for other in others {
-            // One that says what another one says already changes nothing.
-            do { text = try other.applied(to: text, read: read) } catch is RecipeText.Refusal {}
-        }
         let advice = try remedies(for: try read(text)).advice(for: lack)
         for remedy in advice.remedies where tried.insert(Tried(key: key, patches: remedy.patches)).inserted {
-            if let fix = try fix(remedy, target, text) { return fix }
+            if let made = try fix(remedy, target, text) { return made }
         }
         if !blockers.contains(where: { $0.key == key }) { blockers.append((key, target, advice.blocker)) }
         return nil
     }
 
-    private func fix(_ remedy: Remedy, _ target: Fix.Target, _ text: String) throws -> Fix? {
+    private func fix(_ remedy: Remedy, _ target: Fix.Target, _ text: String) throws -> (fix: Fix, text: String)? {
         let isOfPackages = if case .step = target { brokenID.hasPrefix("packages.") } else { false }
         let fix = Fix(change: .remedy(remedy), targets: [target], round: rounds, isForPackages: isOfPackages, why: remedy.reason)
         do {
             let new = try fix.applied(to: text, read: read)
             // What a manager is to install from has to be there.
             if remedy.patches.contains(where: { if case .manifest = $0 { true } else { false } }) { _ = try workbench.plan(try read(new)) }
-            return new == text ? nil : fix
+            return new == text ? nil : (fix, new)
         } catch is RecipeText.Refusal {
             return nil
         } catch is RecipeDiagnostics {
@@ -412,7 +444,7 @@ public struct Healer {
                 continue
             }
             for remedy in proposals where tried.insert(Tried(key: LackKey(remedy.lack), patches: remedy.patches)).inserted {
-                guard let fix = try fix(remedy, item.target, text) else { continue }
+                guard let (fix, _) = try fix(remedy, item.target, text) else { continue }
                 tell("  trying what was proposed: \(fix.why)")
                 fixes.append(fix)
                 isNew = true

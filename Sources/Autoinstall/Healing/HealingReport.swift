@@ -182,14 +182,21 @@ extension Healer {
     private func remaining(_ verdict: HealingReport.Verdict) -> [Blocker] {
         let failing = failing
         let names = Set(failing.map(\.target))
+        // Of a step that was left out only what others have to do counts.
+        let dropped = Set(droppedSteps.map(\.step.value.name))
         let wanted = failing.contains { $0.run?.goal.kind == .test } || original != nil
         var found = blockers.filter { item in
-            if item.target == .step("secrets") { return true }
+            if item.target == .step("secrets") || dropped.contains(item.target.name) { return true }
             guard names.contains(item.target) else { return false }
             // What a linter lacks blocks nobody.
             guard wanted, case .check(let name) = item.target, original == nil else { return true }
             return runs[name]?.goal.kind == .test
         }.map(\.blocker)
+        if found.isEmpty {
+            // Tests that fail with everything there are those who wrote them to mend.
+            let tests = failing.filter { if case .testsFailed? = $0.run?.outcome { true } else { false } }.flatMap(\.lacks).filter { $0.kind == .failingTest }
+            found = tests.prefix(5).map { Blocker($0, "the test fails with everything present: mend or skip it", .upstream) }
+        }
         if found.isEmpty, verdict == .blocked {
             if let first = failing.first {
                 let last = first.failure.output.split(separator: "\n").last.map(String.init) ?? "it printed nothing"

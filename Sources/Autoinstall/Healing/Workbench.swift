@@ -39,8 +39,6 @@ public struct Workbench: Sendable {
         /// In the recipe's order.
         var runs: [GoalRunner.Run] = []
         var image: Image?
-        /// In package managers, steps and goals.
-        var spent = Duration.zero
         var cachedKeys: Set<String> = []
         var builtSteps = 0
     }
@@ -49,12 +47,17 @@ public struct Workbench: Sendable {
     ///   - goals: what is known of checks as goals, by name.
     ///   - skipping: checks that need not run.
     ///   - fromClean: every step runs, whatever is cached.
+    ///   - limit: how long one goal may take, whatever its check says.
+    ///   - spent: gets what package managers, steps and goals took, also when this throws.
     func attempt(
         _ recipe: Recipe, goals: [String: Goal], skipping: Set<String> = [], fromClean: Bool = false, deadline: ContinuousClock.Instant,
+        limit: Duration? = nil, spent: inout Duration,
         isNeedless: (Goal, [GoalRunner.Run]) -> Bool = { _, _ in false }
     ) throws -> Attempt {
         var attempt = Attempt()
         let journal = StepJournal(reporter)
+        var inGoals = Duration.zero
+        defer { spent += journal.spent + inGoals }
         var options = PlanRunner.Options()
         options.ignoresCache = fromClean
         options.secrets = try secrets(recipe)
@@ -65,21 +68,23 @@ public struct Workbench: Sendable {
             image = made.image
             attempt.cachedKeys = Set(made.steps.filter(\.isCached).map(\.key))
             attempt.builtSteps = made.steps.count { !$0.isCached }
-            attempt.spent = journal.spent
         } catch let error as BuildError where error.code == "stepFailed" {
-            attempt.spent = journal.spent
             attempt.broken = try broken(error, journal, plan)
             return attempt
         }
         attempt.image = image
-        let runner = GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline)
+        let runner = GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
         let checks = recipe.checks.filter { !skipping.contains($0.name) }.map { (check: $0, goal: goals[$0.name]) }
+        let began = ContinuousClock.now
         do {
             attempt.runs = try runner.run(checks, image, recipe, isNeedless: isNeedless)
         } catch let error as MachineError where error.code == "serviceFailed" {
             attempt.broken = broken(error, recipe)
+        } catch {
+            inGoals = ContinuousClock.now - began
+            throw error
         }
-        attempt.spent += attempt.runs.reduce(.zero) { $0 + $1.duration }
+        inGoals = attempt.runs.reduce(.zero) { $0 + $1.duration }
         return attempt
     }
 
