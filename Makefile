@@ -12,10 +12,11 @@ RUN_PACKAGES := ca-certificates catatonit e2fsprogs git iproute2 libcurl4 mmdebs
 TEST_PACKAGES := acl attr bash-completion busybox-static docker-registry fdisk fio fish git-lfs libcap2-bin openssl podman procps python3 python3-jsonschema python3-venv python3-yaml qemu-system-x86 qemu-utils skopeo umoci xz-utils zsh
 RECIPES_PACKAGES := jq
 BENCH_PACKAGES := fio libc-bin podman python3 qemu-system-common qemu-utils zstd
+AUTOINSTALL_PACKAGES := apt git python3 python3-pip python3-yaml tar xz-utils
 RELEASE := swift build -c release --static-swift-stdlib --product terrine
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 deps: ## install the Debian packages that are missing, and say which
 	@Scripts/install-packages $(BUILD_PACKAGES) $(RUN_PACKAGES) $(TEST_PACKAGES)
@@ -59,6 +60,10 @@ format: ## format all sources in place
 bench: bench-deps build ## measure against runc, podman, qemu and a native loop; writes Benchmarks/results.md
 	$(SCRATCH) Benchmarks/bench .build/release/terrine --record
 
+autoinstall-bench: build ## try autoinstall on real upstream sources; writes Docs/autoinstall-results.md; ONLY="click toml", HIDDEN=1
+	@Scripts/install-packages $(RUN_PACKAGES) $(AUTOINSTALL_PACKAGES)
+	$(SCRATCH) Benchmarks/autoinstall/run .build/release/terrine --record $(if $(HIDDEN),--hidden) $(ONLY)
+
 install: build ## install terrine into PREFIX (/usr/local), below DESTDIR if set
 	install -D -m 755 .build/release/terrine $(DESTDIR)$(PREFIX)/bin/terrine
 	strip $(DESTDIR)$(PREFIX)/bin/terrine
@@ -66,4 +71,4 @@ install: build ## install terrine into PREFIX (/usr/local), below DESTDIR if set
 clean: ## remove what was built
 	rm -rf .build
 
-.PHONY: help deps bench-deps build demo recipes test soak tsan lint format bench install clean
+.PHONY: help deps bench-deps build demo recipes test soak tsan lint format bench autoinstall-bench install clean

@@ -47,7 +47,7 @@ let package = Package(
                 "yarn.yaml", "normalise.sh",
             ].map { .embedInCode("Managers/\($0)") }, swiftSettings: strict),
         .target(
-            name: "Autoinstall", dependencies: ["Builder", "Disks", "Images", "Linux", "Recipes", "Yams"],
+            name: "Autoinstall", dependencies: ["Builder", "ChunkStore", "Disks", "Images", "Linux", "Machines", "Recipes", "Remotes", "Yams"],
             resources: [
                 "c-autotools.yaml", "c-make.yaml", "cpp-cmake.yaml", "d-dub.yaml", "dotnet.yaml", "elixir-mix.yaml", "erlang-rebar.yaml", "go.yaml",
                 "haskell-cabal.yaml", "java-gradle.yaml", "java-maven.yaml", "lua.yaml", "make.yaml", "meson.yaml", "node.yaml", "ocaml-dune.yaml",
@@ -102,6 +102,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ReportsTests", dependencies: ["Builder", "Reports", "Trees", "Linux", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "EndToEnd", dependencies: ["CLinux", "Disks", "Linux", "TestSupport"], path: "Tests/EndToEnd", exclude: ["Fixtures"], swiftSettings: strict),
+            name: "EndToEnd", dependencies: ["Autoinstall", "CLinux", "Disks", "Linux", "TestSupport"], path: "Tests/EndToEnd", exclude: ["Fixtures"],
+            swiftSettings: strict),
     ]
 )

@@ -94,6 +94,7 @@ struct DraftWriter {
             lines.append("secrets:")
             for entry in draft.secrets { lines.append("  - { name: \(entry.value) }\(Self.comment(entry.evidence, entry.why))") }
         }
+        standIns(draft)
     }
 
     private mutating func packages(_ draft: RecipeDraft) {
@@ -142,6 +143,18 @@ struct DraftWriter {
             script("run", service.run, "    ")
             if let ready = service.ready { script("ready", ready, "    ") }
             if let timeout = service.timeout { lines.append("    timeout: \(timeout)") }
+        }
+    }
+
+    private mutating func standIns(_ draft: RecipeDraft) {
+        if draft.standIns.isEmpty { return }
+        lines.append("stand_ins:")
+        for entry in draft.standIns {
+            let standIn = entry.value
+            lines.append("  - name: \(Self.scalar(standIn.name))\(Self.comment(entry.evidence, entry.why))")
+            lines.append("    for: \(Self.scalar(standIn.purpose))")
+            lines.append("    reason: \(Self.scalar(standIn.reason))")
+            if let value = standIn.value { lines.append("    value: \(Self.scalar(value))") }
         }
     }
 

@@ -31,6 +31,21 @@ public struct RecipeDraft: Sendable {
         public var value: String
     }
 
+    /// What takes the place of something that cannot be had; as `stand_ins` of a recipe says it.
+    public struct StandIn: Hashable, Sendable {
+        /// A service or a step of this draft; with a value, a variable.
+        public var name: String
+        /// What cannot be had.
+        public var purpose: String
+        public var reason: String
+        public var value: String?
+
+        public init(name: String, purpose: String, reason: String, value: String? = nil) {
+            (self.name, self.value) = (name, value)
+            (self.purpose, self.reason) = (Evidence.shown(purpose), Evidence.shown(reason))
+        }
+    }
+
     public struct Port: Hashable, Sendable {
         public var host: Int
         public var machine: Int
@@ -51,6 +66,7 @@ public struct RecipeDraft: Sendable {
     public var checks: [Entry<Goal>] = []
     public var ports: [Entry<Port>] = []
     public var secrets: [Entry<String>] = []
+    public var standIns: [Entry<StandIn>] = []
     public var notes: [Note] = []
 
     public init(name: String, base: String = "debian-bookworm") {

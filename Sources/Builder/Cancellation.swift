@@ -25,12 +25,13 @@ public final class Cancellation: Sendable {
         return !breakOffs.isEmpty
     }
 
-    func check() throws {
+    /// - Throws: ``BuildError`` `cancelled` once it is.
+    public func check() throws {
         if isCancelled { throw BuildError("cancelled", "the build was stopped", fix: "start it again: it goes on after the last finished step") }
     }
 
     /// Runs `body`; when it is cancelled meanwhile, `breakOff` is called from the cancelling thread, and the error is that of a stopped build.
-    func guarding<T>(_ breakOff: @escaping @Sendable () -> Void, _ body: () throws -> T) throws -> T {
+    public func guarding<T>(_ breakOff: @escaping @Sendable () -> Void, _ body: () throws -> T) throws -> T {
         let number = try state.withLock { state in
             if state.isCancelled { throw BuildError("cancelled", "the build was stopped") }
             state.next += 1

@@ -4,7 +4,7 @@ import Linux
 import Synchronization
 
 /// Reads what a command prints through a pipe: line by line to a listener, the last lines and a bounded text kept.
-final class OutputReader: Sendable {
+public final class OutputReader: Sendable {
     private struct State: Sendable {
         var partial: [UInt8] = []
         var tail: [String] = []
@@ -14,7 +14,7 @@ final class OutputReader: Sendable {
     }
 
     /// A command's stdout and stderr.
-    let input: Descriptor
+    public let input: Descriptor
     private let output: Descriptor
     private let stopped: Descriptor
     private let stopper: Descriptor
@@ -23,8 +23,11 @@ final class OutputReader: Sendable {
     private let textLimit: Int
     private let line: @Sendable (String) -> Void
 
-    /// - Parameter secrets: what is never shown nor kept.
-    init(tail: Int = 200, text: Int = 0, secrets: [[UInt8]] = [], line: @escaping @Sendable (String) -> Void) throws {
+    /// - Parameters:
+    ///   - tail: how many of the last lines are kept.
+    ///   - text: how many bytes of the beginning are kept.
+    ///   - secrets: what is never shown nor kept.
+    public init(tail: Int = 200, text: Int = 0, secrets: [[UInt8]] = [], line: @escaping @Sendable (String) -> Void) throws {
         let (output, input) = try Self.pipe()
         (stopped, stopper) = try Self.pipe()
         // A command may open it again as /dev/stderr, and is another user than this process.
@@ -38,13 +41,13 @@ final class OutputReader: Sendable {
     }
 
     /// The last lines, once ``finish()`` has returned.
-    var lastLines: [String] { state.withLock { $0.tail } }
+    public var lastLines: [String] { state.withLock { $0.tail } }
 
     /// The beginning of all that was printed.
-    var text: String { state.withLock { String(decoding: $0.text, as: UTF8.self) } }
+    public var text: String { state.withLock { String(decoding: $0.text, as: UTF8.self) } }
 
     /// Reads what is there and ends, even if some process that was left behind still holds the pipe.
-    func finish() {
+    public func finish() {
         let thread = state.withLock { state in
             defer { state.thread = nil }
             return state.thread

@@ -81,6 +81,16 @@ public struct PlanRunner: Sendable {
             fetchedBytes: options.readsCaches.reduce(0) { $0 + $1.fetchedBytes })
     }
 
+    /// Makes or finds the image that the steps come to, without a name and without its checks: for who finds out what a recipe lacks.
+    ///
+    /// - Throws: as ``run(_:options:)``, but for checks.
+    public func image(of plan: Plan, options: Options = Options()) throws -> (image: Image, steps: [BuildResult.Step]) {
+        reporter.report(.planned(recipe: plan.recipe.name, steps: plan.steps.map(\.name)))
+        let made = try steps(of: plan, options)
+        try FailedSteps(images: images).clear(plan.recipe.folder, plan.recipe.name)
+        return (made.image, made.built)
+    }
+
     // MARK: Steps
 
     /// All images of a plan, made or found.

@@ -3,7 +3,7 @@ import Foundation
 /// Takes secrets out of a stream of bytes, whatever pieces it comes in: as they are, and in base64, percent and hexadecimal coding.
 ///
 /// Line breaks do not count, so that one that is wrapped is found too. What may be the beginning of a secret is held back until more comes.
-struct Redactor {
+package struct Redactor {
     private static let mark = Array("***".utf8)
 
     /// By first byte, the longest first.
@@ -11,7 +11,7 @@ struct Redactor {
     private let longest: Int
     private var held: [UInt8] = []
 
-    init(_ secrets: some Sequence<[UInt8]>) {
+    package init(_ secrets: some Sequence<[UInt8]>) {
         var all: Set<[UInt8]> = []
         for secret in secrets {
             for text in Self.spellings(secret) where text.count >= BuildSecrets.shortest { all.insert(text.filter { $0 != 10 && $0 != 13 }) }
@@ -47,13 +47,13 @@ struct Redactor {
     }
 
     /// What of the stream so far can be shown.
-    mutating func take(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+    package mutating func take(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         held += bytes
         return pass(isEnd: false)
     }
 
     /// The rest of the stream.
-    mutating func finish() -> [UInt8] { pass(isEnd: true) }
+    package mutating func finish() -> [UInt8] { pass(isEnd: true) }
 
     private mutating func pass(isEnd: Bool) -> [UInt8] {
         if patterns.isEmpty {

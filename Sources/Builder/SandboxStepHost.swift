@@ -28,6 +28,7 @@ public final class SandboxStepHost: StepHost {
         spec.network = request.network == .none ? NetworkChoice.none : .open(allow: [])
         spec.cpus = request.cpus
         spec.memory = request.memory
+        spec.pids = request.processes
         // A layer fits only a disk of its parent's size; machines of the image grow it as they like.
         spec.diskSize = request.image.virtualBytes
         spec.binds = request.binds.sorted { $0.key < $1.key }.map { Bind(source: $0.key, target: $0.value, readOnly: false) }

@@ -22,6 +22,8 @@ public struct StepMachineRequest: Sendable {
     public var cpus: Double?
     /// Bytes; nil: the host's own default.
     public var memory: Int64?
+    /// Processes and threads; nil: the host's own default.
+    public var processes: Int?
 
     public init(image: Image, network: Recipe.NetworkMode) { (self.image, self.network) = (image, network) }
 }
@@ -48,6 +50,13 @@ public struct StepCommand: Sendable {
     public var timeout: Duration?
     /// Where its stdout and stderr go.
     public var output: Descriptor
+
+    public init(
+        arguments: [String], environment: [String: String], user: String, workingFolder: String, timeout: Duration? = nil, output: Descriptor
+    ) {
+        (self.arguments, self.environment, self.user, self.workingFolder) = (arguments, environment, user, workingFolder)
+        (self.timeout, self.output) = (timeout, output)
+    }
 }
 
 public enum StepExit: Sendable, Equatable {

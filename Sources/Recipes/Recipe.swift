@@ -20,6 +20,7 @@ public struct Recipe: Sendable {
     public internal(set) var checks: [Check] = []
     public internal(set) var ports: [Port] = []
     public internal(set) var secrets: [Secret] = []
+    public internal(set) var standIns: [StandIn] = []
     public internal(set) var network = Network()
     public internal(set) var prewarm: Prewarm?
 
@@ -185,6 +186,18 @@ public struct Recipe: Sendable {
         public internal(set) var hosts: [String] = []
     }
 
+    /// Something local or made up that takes the place of what the environment cannot have.
+    public struct StandIn: Hashable, Sendable {
+        /// A service, a step or a variable of this recipe.
+        public internal(set) var name: String
+        /// What cannot be had.
+        public internal(set) var purpose: String
+        /// Why the environment needs it.
+        public internal(set) var reason: String
+        /// The value of the variable `name` for every process; nil where `name` stands elsewhere in the recipe.
+        public internal(set) var value: String?
+    }
+
     public enum NetworkMode: String, Sendable, CaseIterable { case none, open }
 
     public struct Network: Hashable, Sendable {
@@ -199,7 +212,7 @@ public struct Recipe: Sendable {
 
     public static let systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    /// What every process of a machine gets: `env`, and what package managers want, such as a virtual environment in front of the path.
+    /// What every process of a machine gets: `env`, the values of stand-ins, and what package managers want, such as a virtual environment in front of the path.
     public var environment: [String: String] {
         var values: [String: String] = [:]
         var path: [String] = []
@@ -208,6 +221,7 @@ public struct Recipe: Sendable {
             path = request.manager.path.map(request.filled) + path
         }
         values["PATH"] = (path + [Self.systemPath]).joined(separator: ":")
+        for standIn in standIns { if let value = standIn.value { values[standIn.name] = value } }
         return values.merging(env) { $1 }
     }
 

@@ -22,6 +22,7 @@ extension RecipeDecoder {
         }
         recipe.ports = ports(fields)
         recipe.secrets = fields.list("secrets").compactMap { secret($0.node, $0.path) }
+        recipe.standIns = fields.list("stand_ins").compactMap { standIn($0.node, $0.path) }
         if let node = fields.node("network") { recipe.network = network(node) }
         if let node = fields.node("prewarm") { recipe.prewarm = prewarm(node) }
         return recipe
@@ -112,6 +113,18 @@ extension RecipeDecoder {
         }
         let required = fields.flag("required") ?? false
         return name.map { Recipe.Secret(name: $0, isRequired: required, hosts: hosts) }
+    }
+
+    private func standIn(_ node: SourceNode, _ path: String) -> Recipe.StandIn? {
+        guard let fields = fields(node, .standIn, path) else { return nil }
+        let value = fields.text("value")
+        // What a value is for is a variable; all else is named elsewhere in the recipe.
+        let name =
+            fields.node("value") == nil
+            ? fields.text("name")
+            : fields.value("name", "a variable's name such as API_TOKEN, since there is a `value`") { Quantities.isVariable($0) ? $0 : nil }
+        guard let name, let purpose = fields.text("for"), let reason = fields.text("reason") else { return nil }
+        return Recipe.StandIn(name: name, purpose: purpose, reason: reason, value: value)
     }
 
     private func network(_ node: SourceNode) -> Recipe.Network {

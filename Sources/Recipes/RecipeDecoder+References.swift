@@ -7,7 +7,9 @@ extension RecipeDecoder {
         uniqueNames("services", "service")
         uniqueNames("checks", "check")
         uniqueNames("secrets", "secret")
+        uniqueNames("stand_ins", "stand-in")
         checkSecrets(of: recipe)
+        checkStandIns(of: recipe)
         checkRepositories(of: recipe)
         checkPorts(of: recipe)
         checkPaths(of: recipe)
@@ -20,7 +22,7 @@ extension RecipeDecoder {
     private func uniqueNames(_ section: String, _ noun: String) {
         var first: [String: SourceLocation] = [:]
         let places = locations.compactMap { key, place in
-            key.wholeMatch(of: /([a-z]+)\.([0-9]+)\.name/).flatMap { $0.1 == section ? Int($0.2) : nil }.map { (number: $0, place: place) }
+            key.wholeMatch(of: /([a-z_]+)\.([0-9]+)\.name/).flatMap { $0.1 == section ? Int($0.2) : nil }.map { (number: $0, place: place) }
         }
         for (_, place) in places.sorted(by: { $0.number < $1.number }) {
             guard let name = names[place] else { continue }
@@ -63,6 +65,26 @@ extension RecipeDecoder {
         for (index, secret) in recipe.secrets.enumerated() where !used.contains(secret.name) {
             guard let place = locations["secrets.\(index)"] else { continue }
             report(place, "no step uses the secret `\(secret.name)`, and machines get none yet", severity: .warning)
+        }
+    }
+
+    /// A stand-in is something of the recipe, or brings a variable that nothing else gives.
+    private func checkStandIns(of recipe: Recipe) {
+        let known = recipe.services.map(\.name) + recipe.steps.map(\.name) + recipe.env.keys.sorted()
+        for index in locations.keys.compactMap({ key in key.wholeMatch(of: /stand_ins\.([0-9]+)\.name/).flatMap { Int($0.1) } }).sorted() {
+            let path = "stand_ins.\(index)"
+            guard let place = locations[path + ".name"], let name = names[place] else { continue }
+            if locations[path + ".value"] != nil {
+                if recipe.env[name] != nil {
+                    report(place, "`env` has a value for `\(name)` too", expected: "the value in one of the two places")
+                }
+            } else if !known.contains(name) {
+                report(
+                    place, "there is no service, step or variable `\(name)` in this recipe that could stand in for something",
+                    expected: known.isEmpty
+                        ? "`value`, or the name of a service, a step or a variable" : "`value`, or one of: \(known.joined(separator: ", "))",
+                    nearest: Spelling.nearest(to: name, among: known))
+            }
         }
     }
 

@@ -39,7 +39,8 @@ package struct RecipeSchema: Sendable {
             key("user", "a user"), key("timeout", "a duration"), key("workspace", "{ path, from }"),
             key("repositories", "a list of { url, path, ref }"), key("steps", "a list of steps"),
             key("services", "a list of services"), key("checks", "a list of checks"), key("ports", "a list of ports"),
-            key("secrets", "a list of secrets"), key("network", "{ build, run }"), key("prewarm", "{ count, memory }"),
+            key("secrets", "a list of secrets"), key("stand_ins", "a list of stand-ins"), key("network", "{ build, run }"),
+            key("prewarm", "{ count, memory }"),
         ],
         later: [
             "when": "say `when` on steps, packages, files, services and checks",
@@ -114,6 +115,12 @@ package struct RecipeSchema: Sendable {
         keys: [
             key("name", "a variable's name", required: true), key("required", "true or false"),
             key("hosts", "a list of host names"),
+        ])
+    static let standIn = RecipeSchema(
+        noun: "a stand-in",
+        keys: [
+            key("name", "a service, a step or a variable", required: true), key("for", "text", required: true), key("reason", "text", required: true),
+            key("value", "a value"),
         ])
     static let network = RecipeSchema(
         noun: "`network`", keys: [key("build", "none or open"), key("run", "none or open")])

@@ -13,7 +13,8 @@ struct Terrine: ParsableCommand {
             CommandGroup(
                 name: "Images from recipes",
                 subcommands: [
-                    InitCommand.self, PlanCommand.self, Build.self, ContinuousIntegration.self, FormatCommand.self, LintCommand.self, SchemaCommand.self,
+                    InitCommand.self, AutoinstallCommand.self, PlanCommand.self, Build.self, ContinuousIntegration.self, FormatCommand.self, LintCommand.self,
+                    SchemaCommand.self,
                 ]),
             CommandGroup(
                 name: "Machines",
@@ -60,7 +61,8 @@ struct Terrine: ParsableCommand {
 
     /// Commands that need keepers soon, and whether they are sure to.
     private static let startMachines = [
-        "build": false, "ci": false, "run": true, "start": true, "resume": true, "fork": true, "restore": true, "rollback": true, "promote": true,
+        "autoinstall": false, "build": false, "ci": false, "run": true, "start": true, "resume": true, "fork": true, "restore": true, "rollback": true,
+        "promote": true,
     ]
 
     /// Processes that live beside the command line, started by it.

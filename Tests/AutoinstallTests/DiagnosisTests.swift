@@ -85,6 +85,8 @@ import Testing
         func kinds(_ code: Int32) -> [Lack.Kind] { ExitDiagnoser().findings(in: Failure(command: "A=1 ./x -v", exitCode: code, output: "")).map(\.kind) }
         #expect(kinds(137) == [.memory])
         #expect(kinds(124) == [.time])
+        let hung = ExitDiagnoser().findings(in: Failure(command: "npm install --no-audit", exitCode: 124, output: ""))
+        #expect(hung.map(\.kind) == [.time, .network] && hung.last?.subject == "the registry of npm")
         #expect(kinds(126) == [.permission])
         #expect(kinds(127) == [.command])
         #expect(kinds(1) == [] && kinds(0) == [] && kinds(2) == [])

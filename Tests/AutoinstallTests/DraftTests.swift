@@ -52,8 +52,14 @@ import Testing
         ]
         draft.steps = [.init(StepDraft("one", "a\n\n  b: |\n"), []), .init(StepDraft("two", "- x"), []), .init(StepDraft("three", "  lead\nnext"), [])]
         draft.ports = [.init(.init(host: 8080, machine: 80), []), .init(.init(host: 9000, machine: 9000), [])]
+        draft.standIns = [
+            .init(.init(name: "KEY", purpose: "the secret KEY: #1", reason: "a.py:3: $KEY\nis read", value: "placeholder-not-a-secret"), []),
+            .init(.init(name: "two", purpose: "a mirror", reason: "- it is asked"), []),
+        ]
         let text = try draft.text()
         let recipe = try Recipe.parse(text, file: "terrine.yaml", folder: "/")
+        #expect(recipe.standIns.map(\.name) == ["KEY", "two"] && recipe.standIns.map(\.purpose) == ["the secret KEY: #1", "a mirror"])
+        #expect(recipe.standIns[0].reason == "a.py:3: $KEY is read" && recipe.environment["KEY"] == "placeholder-not-a-secret")
         #expect(recipe.env == ["A": "a: b # c", "B": "$HOME ${x}", "C": "", "D": "yes"])
         #expect(recipe.steps.map(\.run) == ["a\n\n  b: |\n", "- x", "  lead\nnext"] && recipe.ports.map(\.description) == ["8080:80", "9000:9000"])
         #expect(try RecipeFormat.formatted(text, file: "terrine.yaml") == text)

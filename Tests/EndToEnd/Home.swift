@@ -56,7 +56,7 @@ final class Home {
 
     @discardableResult
     func terrine(
-        _ arguments: [String], environment: [String] = [], input: String = "", in folder: String? = nil, expect code: Int32? = nil,
+        _ arguments: [String], environment: [String] = [], input: String = "", in folder: String? = nil, expect code: Int32? = nil, limit: Int = 300,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Run {
         // `timeout` kills what it runs in a group of its own: a hang is a failure that says which command hung.

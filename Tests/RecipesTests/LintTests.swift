@@ -44,6 +44,17 @@ import Testing
         #expect(found[3].message == "a package has no version: requests in requirements.txt")
     }
 
+    @Test("a stand-in may be called as a secret is, as long as it says itself that it is none")
+    func standIns() throws {
+        func rules(_ value: String) throws -> [String] {
+            let text = Fixtures.head + "stand_ins:\n  - { name: API_TOKEN, for: a token, reason: tests read it, value: \(value) }\n"
+            return try findings(text).map { "\($0.rule.rawValue) \($0.line):\($0.column)" }
+        }
+        #expect(try rules("placeholder-not-a-secret").isEmpty)
+        #expect(try rules("0f3ac9e2b1") == ["secret-in-text 5:68"])
+        #expect(try rules("AKIAIOSFODNN7EXAMPLE") == ["secret-in-text 5:68"])
+    }
+
     @Test("a comment with a reason silences a rule on its line or the next; one without is found itself")
     func comments() throws {
         let head = "version: 1\nname: shop\nbase: debian-bookworm\npackages:\n"

@@ -82,6 +82,15 @@ import Testing
                 == ["packages.pip", "steps.all", "steps.compile", "steps.none", "workspace"])
     }
 
+    @Test("a stand-in is in a key only by the value of a variable that it brings")
+    func standIns() throws {
+        func adding(_ line: String) throws -> [String] { try changed { try write(Self.recipe + "stand_ins:\n  - \(line)\n", $0, "terrine.yaml") } }
+        #expect(try adding("{ name: compile, for: a compiler, reason: it needs one }") == ["steps.all", "workspace"])
+        #expect(
+            try adding("{ name: KEY, for: a secret, reason: make reads it, value: placeholder }")
+                == ["packages.pip", "steps.all", "steps.compile", "steps.none", "workspace"])
+    }
+
     @Test("a key depends on parent and architecture, and is the same in another folder")
     func keyInputs() throws {
         try withFolder(Self.files) { one in

@@ -22,6 +22,8 @@ import Testing
         #expect(recipe.timeout == .seconds(3600) && recipe.user == "builder")
         #expect(recipe.network.run == .none && recipe.prewarm?.count == 2)
         #expect(recipe.secrets.first?.isRequired == true)
+        #expect(recipe.standIns.map(\.name) == ["API_TOKEN", "notes"] && recipe.standIns.map(\.value) == ["placeholder-not-a-secret", nil])
+        #expect(recipe.environment["API_TOKEN"] == "placeholder-not-a-secret" && recipe.environment["notes"] == nil)
         #expect(recipe.warnings.map(\.severity) == [.warning, .warning])
         #expect(recipe.environment["PATH"] == "/opt/venv/bin:" + Recipe.systemPath)
     }

@@ -11,6 +11,11 @@ public struct Failure: Sendable {
     public var missedPrograms: [String]
     public var goalKind: Goal.Kind?
 
+    /// The last line that says anything; the command where none does.
+    var lastLine: String {
+        Evidence.shown(output.split(whereSeparator: \.isNewline).last { !$0.trimmingSpaces.isEmpty }.map(String.init) ?? command)
+    }
+
     public init(
         command: String, exitCode: Int32, output: String, missedFiles: [String] = [], missedPrograms: [String] = [], goalKind: Goal.Kind? = nil
     ) {

@@ -43,6 +43,8 @@ public struct Remedy: Hashable, Sendable, Codable {
         case environment
         /// Something local or made up in the place of what cannot be had.
         case standIn = "stand-in"
+        /// A model says so, and nobody else has an answer.
+        case model
 
         public static func < (a: Source, b: Source) -> Bool { (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0) }
     }
@@ -79,6 +81,12 @@ public struct Blocker: Hashable, Sendable, Codable {
         case kind, subject, evidence
         case suggestedFix = "suggested_fix"
         case whoCanFix = "who_can_fix"
+    }
+
+    /// Of what no diagnoser names.
+    init(_ kind: String, _ subject: String, _ evidence: String, _ suggestedFix: String, _ whoCanFix: Party) {
+        (self.kind, self.subject, self.evidence) = (kind, subject, Evidence.shown(evidence))
+        (self.suggestedFix, self.whoCanFix) = (suggestedFix, whoCanFix)
     }
 
     public init(_ lack: Lack, _ suggestedFix: String, _ whoCanFix: Party) {

@@ -119,12 +119,15 @@ extension RemedyPlanner {
         return [Remedy(lack, .standIn, [.variable(name: name, value: value)], "\(name) must have a value: \(lack.evidence)")]
     }
 
-    /// Clearly no secret, so that nobody takes it for one; only where no goal looks at it.
+    /// Clearly no secret, so that nobody takes it for one.
+    static let placeholder = "terrine-placeholder-not-a-secret"
+
+    /// Only where no goal looks at it.
     private func secret(_ lack: Lack) -> [Remedy] {
         let name = lack.subject
         guard !context.checkedSecrets.contains(name), !lack.rule.hasPrefix("credentials-"),
             name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
         else { return [] }
-        return [Remedy(lack, .standIn, [.secretStandIn(name: name, value: "terrine-placeholder-not-a-secret")], "\(name) must have a value: \(lack.evidence)")]
+        return [Remedy(lack, .standIn, [.secretStandIn(name: name, value: Self.placeholder)], "\(name) must have a value: \(lack.evidence)")]
     }
 }

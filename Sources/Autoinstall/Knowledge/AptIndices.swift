@@ -23,7 +23,7 @@ struct AptIndices {
         for path in [lists + "/partial", folder + "/cache/archives/partial"] {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         }
-        try sources().write(toFile: folder + "/sources.list", atomically: false, encoding: .utf8)
+        try sourceLines().write(toFile: folder + "/sources.list", atomically: false, encoding: .utf8)
         let target = "Acquire::IndexTargets::deb::Contents-deb"
         let options = [
             "Dir::State::lists=\(lists)", "Dir::Cache=\(folder)/cache", "Dir::Etc::sourcelist=\(folder)/sources.list", "Dir::Etc::sourceparts=-",
@@ -42,7 +42,8 @@ struct AptIndices {
         return Files(contents: contents.map { "\(lists)/\($0)" }, packages: names.filter { $0.contains("_Packages") }.map { "\(lists)/\($0)" })
     }
 
-    private func sources() -> String {
+    /// Lines of sources.list.
+    func sourceLines() -> String {
         if let ownSources { return ownSources.joined(separator: "\n") + "\n" }
         let own = AptSources.host().lines(suite: suite).filter { $0.hasSuffix(" \(suite) main") }
         if !own.isEmpty { return own.joined(separator: "\n") + "\n" }

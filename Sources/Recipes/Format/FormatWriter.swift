@@ -169,6 +169,7 @@ struct FormatWriter {
         case "checks": .check
         case "checks.expect": .expect
         case "secrets": .secret
+        case "stand_ins": .standIn
         case "network": .network
         case "prewarm": .prewarm
         case "include": .include

@@ -12,7 +12,9 @@ struct TreeMerge {
     let rule: Rule
 
     /// What names an entry of a list, so that a child's can take its parent's place.
-    static let identities = ["steps": "name", "services": "name", "checks": "name", "secrets": "name", "files": "to", "repositories": "path"]
+    static let identities = [
+        "steps": "name", "services": "name", "checks": "name", "secrets": "name", "stand_ins": "name", "files": "to", "repositories": "path",
+    ]
 
     /// - Parameters:
     ///   - below: what comes first: a fragment, or the parent.

@@ -107,6 +107,14 @@ public struct RecipeLint {
                     fix: "take it out, change it where it is valid, and give it at run time: -e \(name)")
             }
         }
+        for (index, standIn) in recipe.standIns.enumerated() {
+            guard let value = standIn.value else { continue }
+            let looksReal = SecretPattern.isSecret(name: standIn.name, value: value) && !SecretPattern.isPlaceholder(value)
+            guard let kind = SecretPattern.kind(of: value) ?? (looksReal ? "a secret, as it looks" : nil) else { continue }
+            report(
+                .secretInText, recipe, "stand_ins.\(index).value", "the stand-in `\(standIn.name)` is \(kind), in plain text",
+                fix: "a value that nobody takes for a real one, such as placeholder-not-a-secret")
+        }
         var scripts = recipe.steps.enumerated().map { ("steps.\($0.offset).run", $0.element.run) }
         scripts += recipe.services.enumerated().map { ("services.\($0.offset).run", $0.element.run) }
         scripts += recipe.checks.enumerated().map { ("checks.\($0.offset).run", $0.element.run) }

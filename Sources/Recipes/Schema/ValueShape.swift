@@ -39,6 +39,7 @@ indirect enum ValueShape: Sendable {
         case "checks": .list(.mapping(.check))
         case "checks.expect": .mapping(.expect)
         case "checks.expect.output": .mapping(.output)
+        case "stand_ins": .list(.mapping(.standIn))
         case "network": .mapping(.network)
         case "prewarm": .mapping(.prewarm)
         case "version": .scalar(pattern: "1")

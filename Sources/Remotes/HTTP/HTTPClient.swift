@@ -2,10 +2,12 @@ import Foundation
 import Synchronization
 
 /// Lends transfers to threads: there are as many as were ever needed at once, each with its connections.
-final class HTTPClient: Sendable {
+package final class HTTPClient: Sendable {
+    package init() {}
+
     private let free = Mutex<[HTTPTransfer]>([])
 
-    func perform(
+    package func perform(
         _ request: HTTPRequest, progress: (Int) -> Void = { _ in }, receive: (HTTPResponse, UnsafeRawBufferPointer) throws -> Void
     ) throws -> HTTPResponse {
         let transfer = try free.withLock { $0.popLast() } ?? HTTPTransfer()
@@ -16,7 +18,7 @@ final class HTTPClient: Sendable {
     /// With the whole answer in memory.
     ///
     /// - Parameter limit: bytes that it may have; more is no answer to what we ask.
-    func perform(_ request: HTTPRequest, progress: (Int) -> Void = { _ in }, limit: Int = 4 << 20) throws -> HTTPResponse {
+    package func perform(_ request: HTTPRequest, progress: (Int) -> Void = { _ in }, limit: Int = 4 << 20) throws -> HTTPResponse {
         var body: [UInt8] = []
         var response = try perform(request, progress: progress) { _, bytes in
             guard body.count + bytes.count <= limit else {

@@ -1,15 +1,17 @@
 /// Where a request's body comes from, also a second time.
-protocol HTTPBody: Sendable {
+package protocol HTTPBody: Sendable {
     var count: Int64 { get }
     /// Fills all of `buffer` from `offset` on, or as much as there is.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int
 }
 
-struct BytesBody: HTTPBody {
+package struct BytesBody: HTTPBody {
     let bytes: [UInt8]
-    var count: Int64 { Int64(bytes.count) }
+    package var count: Int64 { Int64(bytes.count) }
 
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
+    package init(bytes: [UInt8]) { self.bytes = bytes }
+
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
         let part = bytes[Int(offset)..<min(bytes.count, Int(offset) + buffer.count)]
         buffer.copyBytes(from: part)
         return part.count
@@ -28,32 +30,36 @@ struct PartBody: HTTPBody {
     }
 }
 
-struct HTTPRequest {
-    var method = "GET"
-    var url: String
-    var headers: [(name: String, value: String)] = []
-    var body: (any HTTPBody)?
+package struct HTTPRequest {
+    package var method = "GET"
+    package var url: String
+    package var headers: [(name: String, value: String)] = []
+    package var body: (any HTTPBody)?
     /// In seconds.
-    var connectTimeout = 30
+    package var connectTimeout = 30
+    /// Seconds over which nothing comes until the connection is held to be dead.
+    package var idleTimeout = 60
+    /// Seconds for all of it; nil: as long as it takes.
+    package var timeout: Int?
 
-    init(_ method: String = "GET", _ url: String) { (self.method, self.url) = (method, url) }
+    package init(_ method: String = "GET", _ url: String) { (self.method, self.url) = (method, url) }
 }
 
-struct HTTPResponse {
-    var status = 0
+package struct HTTPResponse {
+    package var status = 0
     /// Names in small letters; what came several times is joined by commas.
-    var headers: [String: String] = [:]
-    var body: [UInt8] = []
+    package var headers: [String: String] = [:]
+    package var body: [UInt8] = []
 
-    var isSuccess: Bool { (200..<300).contains(status) }
+    package var isSuccess: Bool { (200..<300).contains(status) }
 }
 
 /// No answer, or not a whole one.
-struct TransferFailure: Error {
+package struct TransferFailure: Error {
     let code: UInt32
-    let cause: String
+    package let cause: String
     /// Whether the same may go well a moment later.
-    let isTransient: Bool
+    package let isTransient: Bool
     /// Whether the other side could not be believed to be who it is.
-    let isTLS: Bool
+    package let isTLS: Bool
 }

@@ -67,9 +67,9 @@ final class HTTPTransfer: @unchecked Sendable {
         set(CURLOPT_USERAGENT, "terrine")
         set(CURLOPT_NOSIGNAL, 1)
         set(CURLOPT_CONNECTTIMEOUT, request.connectTimeout)
-        // A connection over which nothing comes for a minute is dead.
         set(CURLOPT_LOW_SPEED_LIMIT, 1)
-        set(CURLOPT_LOW_SPEED_TIME, 60)
+        set(CURLOPT_LOW_SPEED_TIME, request.idleTimeout)
+        if let timeout = request.timeout { set(CURLOPT_TIMEOUT, timeout) }
         // libcurl's program reads these, the library does not.
         let environment = ProcessInfo.processInfo.environment
         for name in ["CURL_CA_BUNDLE", "SSL_CERT_FILE"] {

@@ -198,7 +198,8 @@ enum RecipeBuild {
         }
     }
 
-    private static func interruptible() -> (Cancellation, Interruption) {
+    /// What Ctrl-C stops.
+    static func interruptible() -> (Cancellation, Interruption) {
         let cancellation = Cancellation()
         let interruption = Interruption {
             // A second one does not wait for anything; machines of a build go with its process.
@@ -241,7 +242,7 @@ enum RecipeBuild {
 }
 
 /// Calls a function when this process is interrupted, in place of ending it.
-private final class Interruption {
+final class Interruption {
     private let sources: [any DispatchSourceSignal]
 
     init(_ body: @escaping @Sendable () -> Void) {

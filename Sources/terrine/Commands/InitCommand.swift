@@ -45,7 +45,7 @@ struct InitCommand: ParsableCommand {
         let text = try draft.text()
         // What is written can be read: a mistake of ours must not become the user's.
         _ = try Recipe.parse(text, file: file == "-" ? Recipe.fileName : file, folder: folder)
-        if file != "-" { try write(text, to: file) }
+        if file != "-" { try Self.write(text, to: file) }
         if file == "-", !global.json {
             print(text, terminator: "")
             for note in draft.notes { global.note("note: \(note)") }
@@ -59,7 +59,7 @@ struct InitCommand: ParsableCommand {
     }
 
     /// Over a recipe that is there in one step, keeping its mode; a new one is anyone's to read.
-    private func write(_ text: String, to file: String) throws {
+    static func write(_ text: String, to file: String) throws {
         var status = stat()
         // A link of the repository's own must not choose what is written over: it is replaced itself.
         if lstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG { return try FormatCommand.replaceKeepingMode(file, text) }

@@ -1,0 +1,106 @@
+import Builder
+import Images
+import Linux
+import Recipes
+
+/// Runs goals in a machine that is thrown away, services running: a stranger's code under the limits of its host.
+struct GoalRunner {
+    let host: any StepHost
+    let reporter: any BuildReporter
+    let cancellation: Cancellation
+    let deadline: ContinuousClock.Instant
+    /// Of one goal, whatever its check says.
+    var limit: Duration?
+
+    struct Run: Sendable {
+        let goal: Goal
+        /// 124 when it ran out of time.
+        let exit: Int32
+        let output: String
+        let outcome: Goal.Outcome
+        let duration: Duration
+
+        var summary: TestSummary? {
+            switch outcome {
+            case .reached(let summary): summary
+            case .testsFailed(let summary): summary
+            default: goal.kind == .test ? TestSummary.parse(output, runner: goal.runner) : nil
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - checks: of the recipe, with what is known of them as goals; what is nil is told by what it prints.
+    ///   - isNeedless: whether what was reached so far makes a goal needless.
+    /// - Throws: ``MachineError`` when a service does not start, among others.
+    func run(_ checks: [(check: Recipe.Check, goal: Goal?)], _ image: Image, _ recipe: Recipe, isNeedless: (Goal, [Run]) -> Bool = { _, _ in false }) throws
+        -> [Run]
+    {
+        if checks.isEmpty { return [] }
+        var request = StepMachineRequest(image: image, network: recipe.network.run)
+        request.startsServices = true
+        request.cpus = recipe.resources.cpus
+        request.memory = recipe.resources.memory
+        let machine = try host.start(request)
+        var runs: [Run] = []
+        do {
+            try cancellation.guarding({
+                // A machine that cannot be removed now goes with this process.
+                try? machine.remove()
+            }) {
+                for (check, goal) in checks {
+                    if let goal, isNeedless(goal, runs) { continue }
+                    runs.append(try run(check, goal, image, recipe, machine))
+                }
+            }
+        } catch {
+            do { try machine.remove() } catch let second { reporter.report(.note("the machine of the goals could not be removed: \(second)")) }
+            throw error
+        }
+        try machine.remove()
+        return runs
+    }
+
+    private func run(_ check: Recipe.Check, _ known: Goal?, _ image: Image, _ recipe: Recipe, _ machine: any StepMachine) throws -> Run {
+        let start = ContinuousClock.now
+        reporter.report(.checkStarted(name: check.name))
+        let reporter = reporter
+        let reader = try OutputReader(tail: 4000, text: 8 << 20) { reporter.report(.checkOutput(name: check.name, line: $0)) }
+        let left = max(min(deadline - start, limit ?? deadline - start), .seconds(1))
+        let exit: StepExit
+        do {
+            defer { reader.finish() }
+            exit = try machine.run(
+                StepCommand(
+                    arguments: ["/bin/sh", "-e", "-c", check.run], environment: image.environment.merging(check.env) { $1 },
+                    user: check.user ?? recipe.user, workingFolder: recipe.workspace.path,
+                    timeout: min(check.timeout ?? recipe.timeout ?? .seconds(1800), left),
+                    output: reader.input))
+        }
+        let code: Int32 = if case .ended(let status) = exit { status.code } else { 124 }
+        var output = reader.text
+        // Of more than is kept the end is what tells most.
+        if output.utf8.count >= 8 << 20 { output += "\n" + reader.lastLines.joined(separator: "\n") }
+        let goal = known ?? GoalKinds.goal(check, output: output)
+        var outcome = goal.judge(exit: code, output: output)
+        if outcome.isReached, let missing = check.outputContains.first(where: { !output.contains($0) }) { outcome = .outputWithout(missing) }
+        let duration = ContinuousClock.now - start
+        reporter.report(
+            .checkFinished(name: check.name, problem: outcome.isReached ? nil : outcome.problem(exit: check.exit), milliseconds: duration.milliseconds))
+        return Run(goal: goal, exit: code, output: output, outcome: outcome, duration: duration)
+    }
+}
+
+extension Goal.Outcome {
+    /// What is wrong, for a person; empty when nothing is.
+    func problem(exit wanted: Int32) -> String {
+        switch self {
+        case .reached: ""
+        case .wrongExit(124): "ran longer than its timeout"
+        case .wrongExit(let code): "ended with \(code), not \(wanted)"
+        case .outputWithout(let text): "did not print `\(text)`"
+        case .nothingRan: "ended well, but nothing says that a test ran"
+        case .testsFailed(let summary): "\(summary.failed) of \(summary.ran) tests failed"
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import Recipes
+
+extension RemedyContext {
+    /// What a repository says of itself, as far as remedies depend on it.
+    init(_ repository: Repository, _ found: Probe.Result, recipe: Recipe, knowledge: IndexedPackages) {
+        self.init(
+            knowledge: knowledge, suite: Self.suite(of: recipe), workspace: recipe.workspace.path, files: Set(repository.files.map(\.path)),
+            ownNames: ["python": Self.pythonNames(repository), "node": Self.nodeName(repository)],
+            declared: ["python": Self.pythonRequirements(repository, found), "node": Self.nodeDependencies(repository), "ruby": Self.gems(repository)],
+            checkedSecrets: Set(recipe.secrets.filter(\.isRequired).map(\.name)))
+    }
+
+    /// Of a base that is none of Debian's by name, the usual one.
+    static func suite(of recipe: Recipe) -> String {
+        let name = recipe.base.text
+        return name.hasPrefix("debian-") ? String(name.dropFirst(7)) : "bookworm"
+    }
+
+    /// Modules that lie in the repository, and what it calls itself.
+    private static func pythonNames(_ repository: Repository) -> Set<String> {
+        var names: Set<String> = []
+        for prefix in ["", "src/", "lib/", "python/"] {
+            for file in repository.files(matching: "\(prefix)*/__init__.py") { names.insert(String(file.path.split(separator: "/").dropLast().last ?? "")) }
+            for file in repository.files(matching: "\(prefix)*.py") {
+                names.insert(String(file.path.split(separator: "/").last?.dropLast(3) ?? ""))
+            }
+        }
+        // Extensions and packages without an `__init__.py` have their source in a folder or file of that name too.
+        for (file, pattern) in [("pyproject.toml", projectName), ("setup.cfg", metadataName), ("setup.py", setupName)] {
+            guard let source = repository.text(file), let match = source.matches(pattern, limit: 1).first else { continue }
+            names.formUnion([match.groups[1], ImportNames.normalised(match.groups[1])])
+        }
+        return names.subtracting(["", "setup", "conftest", "tests", "test"])
+    }
+
+    private static let projectName = Pattern(known: #"^name\s*=\s*["']([\w.-]+)["']"#)
+    private static let metadataName = Pattern(known: #"^name\s*=\s*([\w.-]+)\s*$"#)
+    private static let setupName = Pattern(known: #"^\s*name\s*=\s*["']([\w.-]+)["']"#)
+
+    /// A requirement in a list of its manifest or a requirements file.
+    private static let requirement = Pattern(
+        known: #"^\s*["']?([A-Za-z][\w.-]*(?:\[[\w,.-]+\])?)\s*((?:(?:[<>=!~]=?|===)\s*[\w.*+!-]+\s*,?\s*)*)["']?\s*(?:;.*)?,?\s*(?:#.*)?$"#)
+
+    private static func pythonRequirements(_ repository: Repository, _ found: Probe.Result) -> [String: String] {
+        var declared: [String: String] = [:]
+        func take(_ text: String) {
+            let name = ImportNames.normalised(String(text.prefix { !"<>=!~[ ;".contains($0) }))
+            if !name.isEmpty, declared[name] == nil { declared[name] = text.replacing(" ", with: "") }
+        }
+        for finding in found.findings { if case .package("pip", let name) = finding.subject { take(name) } }
+        for glob in ["*requirements*.txt", "requirements/*.txt"] {
+            for file in repository.files(matching: glob).prefix(20) {
+                for match in repository.text(file.path)?.matches(requirement) ?? [] { take(match.groups[1] + match.groups[2].trimmingSpaces) }
+            }
+        }
+        for file in ["pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "Pipfile"] {
+            // Only what says a version: a bare word in such a file may be anything.
+            for match in repository.text(file)?.matches(requirement) ?? [] where !match.groups[2].trimmingSpaces.isEmpty {
+                take(match.groups[1] + match.groups[2].trimmingSpaces)
+            }
+        }
+        return declared
+    }
+
+    private static func package(_ repository: Repository) -> DataNode? {
+        // A manifest that cannot be read declares nothing, and the probe has told it.
+        repository.text("package.json").flatMap { try? JSONText.read($0) }
+    }
+
+    private static func nodeName(_ repository: Repository) -> Set<String> { Set([package(repository)?["name"]?.text].compactMap { $0 }) }
+
+    private static func nodeDependencies(_ repository: Repository) -> [String: String] {
+        guard let manifest = package(repository) else { return [:] }
+        var all: [String: String] = [:]
+        for key in ["dependencies", "devDependencies", "peerDependencies", "optionalDependencies"] {
+            all.merge(manifest[key]?.textByKey ?? [:]) { first, _ in first }
+        }
+        return all
+    }
+
+    private static let gem = Pattern(known: #"^\s*(?:gem|\w+\.add(?:_development|_runtime)?_dependency)[ (]+["']([\w./-]+)["']"#)
+
+    private static func gems(_ repository: Repository) -> [String: String] {
+        let sources = (repository.files(matching: "Gemfile") + repository.files(matching: "*.gemspec")).compactMap { repository.text($0.path) }
+        return Dictionary(sources.flatMap { $0.matches(gem) }.map { ($0.groups[1], $0.groups[1]) }) { first, _ in first }
+    }
+}
