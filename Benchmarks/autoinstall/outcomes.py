@@ -1,7 +1,12 @@
 """What became of each source: recorded as JSON, the first time and the last, and as a page."""
 
-import json, os, platform
+import json, os, platform, re
 from dataclasses import asdict, dataclass, field
+
+
+def without_hosts(text):
+    """Which mirror a host asks is its own affair."""
+    return re.sub(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)+\.(?:com|dev|io|net|org)\b", "(a registry)", text)
 
 
 @dataclass
@@ -25,10 +30,10 @@ class Outcome:
         if "result" not in report:
             # It gave up with an error of its own: nothing of the repository's.
             error = report.get("error", {})
-            blocker = {"kind": "terrine", "subject": error.get("code", "?"), "evidence": error.get("message", ""), "who_can_fix": "terrine"}
+            blocker = {"kind": "terrine", "subject": error.get("code", "?"), "who_can_fix": "terrine"}
             return Outcome("error", 0, 0, 0, 0, 0, 0, 0, date, commit, [blocker])
         tests = report["tests"]
-        blockers = [{key: blocker[key] for key in ("kind", "subject", "evidence", "who_can_fix")} for blocker in report["blockers"]]
+        blockers = [{key: without_hosts(blocker[key]) for key in ("kind", "subject", "who_can_fix")} for blocker in report["blockers"]]
         return Outcome(
             report["result"], report["rounds"], round(report["seconds"], 1), round(report.get("ownSeconds", 0), 1),
             tests["ran"], tests["passed"], tests["failed"], tests["quarantined"], date, commit, blockers)
