@@ -22,21 +22,25 @@ class Outcome:
     quarantined: int
     date: str
     commit: str
+    #: Minutes that it could take.
+    budget: int
+    #: How many processes the host had to run when it began, on average of a minute: more than a core's worth of others', and time was short.
+    load: float
     blockers: list = field(default_factory=list)
 
     @staticmethod
-    def of(report, date, commit):
+    def of(report, date, commit, budget, load):
         """From what `autoinstall --json` prints."""
         if "result" not in report:
             # It gave up with an error of its own: nothing of the repository's.
             error = report.get("error", {})
             blocker = {"kind": "terrine", "subject": error.get("code", "?"), "who_can_fix": "terrine"}
-            return Outcome("error", 0, 0, 0, 0, 0, 0, 0, date, commit, [blocker])
+            return Outcome("error", 0, 0, 0, 0, 0, 0, 0, date, commit, budget, load, [blocker])
         tests = report["tests"]
         blockers = [{key: without_hosts(blocker[key]) for key in ("kind", "subject", "who_can_fix")} for blocker in report["blockers"]]
         return Outcome(
             report["result"], report["rounds"], round(report["seconds"], 1), round(report.get("ownSeconds", 0), 1),
-            tests["ran"], tests["passed"], tests["failed"], tests["quarantined"], date, commit, blockers)
+            tests["ran"], tests["passed"], tests["failed"], tests["quarantined"], date, commit, budget, load, blockers)
 
     @property
     def tests(self):
@@ -85,7 +89,7 @@ class Outcomes:
             "Written by `make autoinstall-bench`: upstream sources, as their authors publish them, with no recipe, no model and none of the distribution's packaging of them.",
             "Green means that the project's own tests ran in an image that was built from clean, and passed; a runner said how many. *First* is the outcome before any rule",
             "was changed with an eye on these sources; it stays. The list and its choice: [sources.yaml](../Benchmarks/autoinstall/sources.yaml).", "",
-            f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, terrine {version}.", "",
+            f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, terrine {version}. {self._circumstances()}", "",
             *self._table(shown), "",
         ]
         if any(source.name in self.all for source in hidden):
@@ -93,6 +97,13 @@ class Outcomes:
                 "## Sources that nobody looked at", "",
                 "Chosen with the others, and tried once, at the end: no rule was changed after that.", "", *self._table(hidden), ""]
         return "\n".join(lines)
+
+    def _circumstances(self):
+        all = [outcome for both in self.all.values() for outcome in both.values()]
+        budgets, loads = sorted({outcome.budget for outcome in all}), sorted(outcome.load for outcome in all)
+        if not all:
+            return ""
+        return f"Each had {' or '.join(map(str, budgets))} minutes; load average when they began: {loads[0]:.1f} to {loads[-1]:.1f}."
 
     def _table(self, sources):
         known = [source for source in sources if source.name in self.all]
