@@ -25,7 +25,7 @@ class Outcome:
     #: Minutes that it could take.
     budget: int
     #: How many processes the host had to run when it began, on average of a minute: more than a core's worth of others', and time was short.
-    load: float
+    load: float | None
     blockers: list = field(default_factory=list)
 
     @staticmethod
@@ -100,10 +100,12 @@ class Outcomes:
 
     def _circumstances(self):
         all = [outcome for both in self.all.values() for outcome in both.values()]
-        budgets, loads = sorted({outcome.budget for outcome in all}), sorted(outcome.load for outcome in all)
+        budgets, loads = sorted({outcome.budget for outcome in all}), [outcome.load for outcome in all]
         if not all:
             return ""
-        return f"Each had {' or '.join(map(str, budgets))} minutes; load average when they began: {loads[0]:.1f} to {loads[-1]:.1f}."
+        busy = f"load average when they began: {min(loads)} to {max(loads)}" if None not in loads else (
+            "of some it was not noted how busy the host was with other work, which counts against their time")
+        return f"Each had {' or '.join(map(str, budgets))} minutes; {busy}."
 
     def _table(self, sources):
         known = [source for source in sources if source.name in self.all]
@@ -121,6 +123,8 @@ class Outcomes:
             cells = [source.name, f"{source.language}, {source.build}"]
             for outcome in (both["first"], both["last"]):
                 cells += [outcome.result, str(outcome.rounds), f"{outcome.seconds:.0f}", outcome.tests]
+            if both["first"] == both["last"]:
+                cells[-4:] = ["not tried again", "", "", ""]
             blockers = [f"{blocker['kind']} {blocker['subject']} ({blocker['who_can_fix']})" for blocker in both["last"].blockers]
             cells.append("; ".join(blockers[:3]) + (f" and {len(blockers) - 3} more" if len(blockers) > 3 else ""))
             lines.append("| " + " | ".join(" ".join(cell.replace("|", "/").split()) for cell in cells) + " |")
