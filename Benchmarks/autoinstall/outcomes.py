@@ -1,7 +1,12 @@
 """What became of each source: recorded as JSON, the first time and the last, and as a page."""
 
-import json, os, platform
+import json, os, platform, re
 from dataclasses import asdict, dataclass, field
+
+
+def without_hosts(text):
+    """Which mirror a host asks is its own affair."""
+    return re.sub(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)+\.(?:com|dev|io|net|org)\b", "(a registry)", text)
 
 
 @dataclass
@@ -17,21 +22,25 @@ class Outcome:
     quarantined: int
     date: str
     commit: str
+    #: Minutes that it could take.
+    budget: int
+    #: How many processes the host had to run when it began, on average of a minute: more than a core's worth of others', and time was short.
+    load: float | None
     blockers: list = field(default_factory=list)
 
     @staticmethod
-    def of(report, date, commit):
+    def of(report, date, commit, budget, load):
         """From what `autoinstall --json` prints."""
         if "result" not in report:
             # It gave up with an error of its own: nothing of the repository's.
             error = report.get("error", {})
-            blocker = {"kind": "terrine", "subject": error.get("code", "?"), "evidence": error.get("message", ""), "who_can_fix": "terrine"}
-            return Outcome("error", 0, 0, 0, 0, 0, 0, 0, date, commit, [blocker])
+            blocker = {"kind": "terrine", "subject": error.get("code", "?"), "who_can_fix": "terrine"}
+            return Outcome("error", 0, 0, 0, 0, 0, 0, 0, date, commit, budget, load, [blocker])
         tests = report["tests"]
-        blockers = [{key: blocker[key] for key in ("kind", "subject", "evidence", "who_can_fix")} for blocker in report["blockers"]]
+        blockers = [{key: without_hosts(blocker[key]) for key in ("kind", "subject", "who_can_fix")} for blocker in report["blockers"]]
         return Outcome(
             report["result"], report["rounds"], round(report["seconds"], 1), round(report.get("ownSeconds", 0), 1),
-            tests["ran"], tests["passed"], tests["failed"], tests["quarantined"], date, commit, blockers)
+            tests["ran"], tests["passed"], tests["failed"], tests["quarantined"], date, commit, budget, load, blockers)
 
     @property
     def tests(self):
@@ -80,7 +89,7 @@ class Outcomes:
             "Written by `make autoinstall-bench`: upstream sources, as their authors publish them, with no recipe, no model and none of the distribution's packaging of them.",
             "Green means that the project's own tests ran in an image that was built from clean, and passed; a runner said how many. *First* is the outcome before any rule",
             "was changed with an eye on these sources; it stays. The list and its choice: [sources.yaml](../Benchmarks/autoinstall/sources.yaml).", "",
-            f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, terrine {version}.", "",
+            f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, terrine {version}. {self._circumstances()}", "",
             *self._table(shown), "",
         ]
         if any(source.name in self.all for source in hidden):
@@ -88,6 +97,15 @@ class Outcomes:
                 "## Sources that nobody looked at", "",
                 "Chosen with the others, and tried once, at the end: no rule was changed after that.", "", *self._table(hidden), ""]
         return "\n".join(lines)
+
+    def _circumstances(self):
+        all = [outcome for both in self.all.values() for outcome in both.values()]
+        budgets, loads = sorted({outcome.budget for outcome in all}), [outcome.load for outcome in all]
+        if not all:
+            return ""
+        busy = f"load average when they began: {min(loads)} to {max(loads)}" if None not in loads else (
+            "of some it was not noted how busy the host was with other work, which counts against their time")
+        return f"Each had {' or '.join(map(str, budgets))} minutes; {busy}."
 
     def _table(self, sources):
         known = [source for source in sources if source.name in self.all]
@@ -105,6 +123,8 @@ class Outcomes:
             cells = [source.name, f"{source.language}, {source.build}"]
             for outcome in (both["first"], both["last"]):
                 cells += [outcome.result, str(outcome.rounds), f"{outcome.seconds:.0f}", outcome.tests]
+            if both["first"] == both["last"]:
+                cells[-4:] = ["not tried again", "", "", ""]
             blockers = [f"{blocker['kind']} {blocker['subject']} ({blocker['who_can_fix']})" for blocker in both["last"].blockers]
             cells.append("; ".join(blockers[:3]) + (f" and {len(blockers) - 3} more" if len(blockers) > 3 else ""))
             lines.append("| " + " | ".join(" ".join(cell.replace("|", "/").split()) for cell in cells) + " |")

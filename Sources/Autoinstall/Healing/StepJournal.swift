@@ -23,7 +23,10 @@ final class StepJournal: BuildReporter {
     func report(_ event: BuildEvent) {
         state.withLock { state in
             switch event {
-            case .started(let step, _): state.started[step] = .now
+            case .started(let step, _):
+                // A layer of packages starts twice: to find versions, and to install them.
+                let now = ContinuousClock.now
+                if let earlier = state.started.updateValue(now, forKey: step) { state.spent += now - earlier }
             case .cached(let step): state.cached.insert(step)
             case .output(let step, let line):
                 state.lines[step, default: []].append(line)

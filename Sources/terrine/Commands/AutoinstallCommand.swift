@@ -51,7 +51,7 @@ struct AutoinstallCommand: ParsableCommand {
     @Flag(help: "With --machine: wait for the proof, which else goes on in the background.")
     var wait = false
 
-    @Flag(help: .hidden)
+    @Flag(help: "Prove what was mended in running machines of this repository, as the process in the background does.")
     var provePending = false
 
     func validate() throws {
