@@ -36,9 +36,12 @@ static inline int clinux_fcntl_int(int fd, int command, int argument) { return f
 
 // A child that does nothing but keep new namespaces alive until it is killed; it dies with its parent. Only system calls: the parent may have threads.
 static inline int clinux_namespace_holder(long namespaces) {
+    long parent = getpid();
     long pid = syscall(SYS_clone, namespaces | 17 /* SIGCHLD */, 0L, 0L, 0L, 0L);
     if (pid == 0) {
         syscall(SYS_prctl, PR_SET_PDEATHSIG, 9L, 0L, 0L, 0L);
+        // Who died before that was said sends no signal.
+        if (syscall(SYS_getppid) != parent) syscall(SYS_exit_group, 0L);
         for (;;) syscall(SYS_pause);
     }
     return (int)pid;
