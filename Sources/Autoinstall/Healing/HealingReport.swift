@@ -207,11 +207,15 @@ extension Healer {
         if found.isEmpty, verdict == .blocked || first?.run?.outcome == .nothingRan {
             if let first {
                 let last = first.failure.output.split(separator: "\n").last.map(String.init) ?? "it printed nothing"
+                let isLate = first.failure.exitCode == 124
                 found = [
-                    first.run?.outcome == .nothingRan
-                        ? Blocker("tests", first.target.name, last, "name a runner that says how many tests ran: none may have", .repositoryOwner)
-                        : Blocker(
-                            "unknown", first.target.name, last, "nothing that is known says what it lacks: look into it with `terrine run`", .repositoryOwner)
+                    isLate
+                        ? Blocker("time", first.target.name, last, "give it more time with --budget, or find what it waits for", .repositoryOwner)
+                        : first.run?.outcome == .nothingRan
+                            ? Blocker("tests", first.target.name, last, "name a runner that says how many tests ran: none may have", .repositoryOwner)
+                            : Blocker(
+                                "unknown", first.target.name, last, "nothing that is known says what it lacks: look into it with `terrine run`",
+                                .repositoryOwner)
                 ]
             } else if runs.isEmpty, draft?.checks.isEmpty ?? false {
                 let fix = "write `checks:` into a recipe, or tests into the repository"
