@@ -1,7 +1,8 @@
 /// Finds out what a repository needs, by reading it: no program of it is run, and nothing is asked of the network.
 ///
 /// `Autoinstall` owns the way from a repository that nobody prepared to a recipe that works: what is needed (``Probe``), what ought to work (``Goal``), and
-/// the recipe (``RecipeDraft``). It knows recipes, but neither machines nor the store. `Docs/autoinstall.md` says how it decides.
+/// the recipe (``RecipeDraft``), and the loop that makes it work (``Healer``). All but the loop know neither machines nor the store, and the loop is given them.
+/// `Docs/autoinstall.md` says how it decides.
 public struct Probe: Sendable {
     private let home: String?
     private let knowledge: any PackageKnowledge

@@ -296,5 +296,8 @@ struct SummaryReader: Sendable {
             rule(#"^\d+/\d+ modules FAILED unittests"#, [(.failed, #"^(\d+)"#), (.total, #"/(\d+)"#)]),
             rule(#"^\d+ test\(s\) run, \d+ failed"#, [(.total, #"^(\d+)"#), (.failed, #"(\d+) failed"#)]),
         ]),
+        .plain: SummaryReader(rules: [
+            rule(#"^\W*(?:[Tt]otal:? )?\d+ tests?\b.*\b\d+ passed\b.*\b\d+ failed\b"#, [(.passed, #"(\d+) passed"#), (.failed, #"(\d+) failed"#)])
+        ]),
     ]
 }

@@ -11,6 +11,8 @@ public struct TestSummary: Hashable, Sendable, Codable, CustomStringConvertible 
         case eUnit = "eunit"
         case bats, alcotest, testthat, tcltest, dotnet, swift, zig, googletest, dejagnu
         case dUnit = "dub"
+        /// A harness of the project's own: `5 tests; 4 passed, 1 failed`.
+        case plain
     }
 
     public var runner: Runner

@@ -192,7 +192,7 @@ struct AutoinstallTests {
     func budget() throws {
         try Self.with("sleep 60\n") { home, folder in
             let healed = try Self.heal(home, folder, "--budget", "4s", expect: 1)
-            #expect(healed.result == "blocked" && healed.seconds < 30)
+            #expect(healed.result == "blocked" && healed.seconds < 30 && healed.blockers.map(\.kind) == ["time"])
             #expect(healed.notes.contains { $0.contains("--budget") } || healed.goals.first?.problem?.contains("timeout") == true)
         }
     }

@@ -164,7 +164,7 @@ extension Healer {
         let haveRun = tests.contains { ($0.summary?.ran ?? 0) > 0 }
         if haveRun { return .partial }
         if reached.isEmpty { return .blocked }
-        return !remaining(.blocked).isEmpty && (!tests.isEmpty || original != nil) ? .blocked : .partial
+        return !named.isEmpty && (!tests.isEmpty || original != nil) ? .blocked : .partial
     }
 
     /// Tests passed, and none of the same folder failed that are more than those.
@@ -178,33 +178,44 @@ extension Healer {
         return !tests.isEmpty && isEach
     }
 
-    /// Blockers of what does not work at the end, and at least one where nothing works.
-    private func remaining(_ verdict: HealingReport.Verdict) -> [Blocker] {
+    /// What diagnosers found missing at the end, and no recipe can have.
+    private var named: [Blocker] {
         let failing = failing
         let names = Set(failing.map(\.target))
         // Of a step that was left out only what others have to do counts.
         let dropped = Set(droppedSteps.map(\.step.value.name))
         let wanted = failing.contains { $0.run?.goal.kind == .test } || original != nil
-        var found = blockers.filter { item in
+        return blockers.filter { item in
             if item.target == .step("secrets") || dropped.contains(item.target.name) { return true }
             guard names.contains(item.target) else { return false }
             // What a linter lacks blocks nobody.
             guard wanted, case .check(let name) = item.target, original == nil else { return true }
             return runs[name]?.goal.kind == .test
         }.map(\.blocker)
+    }
+
+    /// Blockers of what does not work at the end, and at least one where nothing works.
+    private func remaining(_ verdict: HealingReport.Verdict) -> [Blocker] {
+        var found = named
+        let failing = failing
         if found.isEmpty {
             // Tests that fail with everything there are those who wrote them to mend.
             let tests = failing.filter { if case .testsFailed? = $0.run?.outcome { true } else { false } }.flatMap(\.lacks).filter { $0.kind == .failingTest }
             found = tests.prefix(5).map { Blocker($0, "the test fails with everything present: mend or skip it", .upstream) }
         }
-        if found.isEmpty, verdict == .blocked {
-            if let first = failing.first {
+        let first = failing.first { $0.run?.goal.kind == .test } ?? failing.first
+        if found.isEmpty, verdict == .blocked || first?.run?.outcome == .nothingRan {
+            if let first {
                 let last = first.failure.output.split(separator: "\n").last.map(String.init) ?? "it printed nothing"
+                let isLate = first.failure.exitCode == 124
                 found = [
-                    first.run?.outcome == .nothingRan
-                        ? Blocker("tests", first.target.name, last, "name a runner that says how many tests ran: none may have", .repositoryOwner)
-                        : Blocker(
-                            "unknown", first.target.name, last, "nothing that is known says what it lacks: look into it with `terrine run`", .repositoryOwner)
+                    isLate
+                        ? Blocker("time", first.target.name, last, "give it more time with --budget, or find what it waits for", .repositoryOwner)
+                        : first.run?.outcome == .nothingRan
+                            ? Blocker("tests", first.target.name, last, "name a runner that says how many tests ran: none may have", .repositoryOwner)
+                            : Blocker(
+                                "unknown", first.target.name, last, "nothing that is known says what it lacks: look into it with `terrine run`",
+                                .repositoryOwner)
                 ]
             } else if runs.isEmpty, draft?.checks.isEmpty ?? false {
                 let fix = "write `checks:` into a recipe, or tests into the repository"
