@@ -15,11 +15,11 @@ public struct ProcessIdentity: Hashable, Sendable, Codable {
         (self.pid, self.startTime, self.bootID) = (pid, startTime, bootID)
     }
 
-    /// Nil when no such process is alive; a zombie is not.
+    /// Nil when no such process is alive. A zombie is not, unless it has threads that still end: they hold its files and locks until they have.
     public init?(of pid: Int32) {
         guard let stat = readSmallFile("/proc/\(pid)/stat"), let close = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: close)...].split(separator: " ")
-        guard fields.count > 19, fields[0] != "Z", fields[0] != "X", let start = UInt64(fields[19]) else { return nil }
+        guard fields.count > 19, fields[0] != "X", fields[0] != "Z" || Int(fields[17]) ?? 0 > 1, let start = UInt64(fields[19]) else { return nil }
         self.init(pid: pid, startTime: start, bootID: Self.currentBoot)
     }
 

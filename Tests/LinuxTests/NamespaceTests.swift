@@ -54,6 +54,19 @@ struct NamespaceTests {
         #expect(ProcessIdentity(of: pid) == nil)
     }
 
+    /// What such a thread holds, a lock for example, is held until it has ended too.
+    @Test("a process whose first thread has ended is alive as long as another one is")
+    func lastThread() throws {
+        let endsFirst = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); ctypes.CDLL(None).syscall(\(SYS_exit), 0)"
+        let pid = try Command("python3", ["-c", endsFirst]).start()
+        func isZombie() -> Bool { readSmallFile("/proc/\(pid)/stat")?.contains(") Z ") ?? false }
+        #expect(waitUntil(lookingEvery: 5000, atMost: 4000, isZombie))
+        #expect(ProcessIdentity(of: pid) != nil)
+        kill(pid, SIGKILL)
+        _ = try waitForExit(of: pid)
+        #expect(ProcessIdentity(of: pid) == nil)
+    }
+
     @Test("bytes and descriptors cross a socket, on a path of any length")
     func socket() throws {
         let root = NSTemporaryDirectory() + "terrine-\(UUID().uuidString)"
