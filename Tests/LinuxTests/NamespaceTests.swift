@@ -57,7 +57,7 @@ struct NamespaceTests {
     /// What such a thread holds, a lock for example, is held until it has ended too.
     @Test("a process whose first thread has ended is alive as long as another one is")
     func lastThread() throws {
-        let endsFirst = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); ctypes.CDLL(None).syscall(\(SYS_exit), 0)"
+        let endsFirst = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); ctypes.CDLL(None).pthread_exit(None)"
         let pid = try Command("python3", ["-c", endsFirst]).start()
         func isZombie() -> Bool { readSmallFile("/proc/\(pid)/stat")?.contains(") Z ") ?? false }
         #expect(waitUntil(lookingEvery: 5000, atMost: 4000, isZombie))
