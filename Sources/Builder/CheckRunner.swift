@@ -27,24 +27,9 @@ public struct CheckRunner: Sendable {
         let flight = try images.flight(key, cancellation) { reporter.report(.note("another build checks this image, waiting")) }
         defer { withExtendedLifetime(flight) {} }
         if try images.cached(key) != nil { return [] }
-        var request = StepMachineRequest(image: image, network: plan.recipe.network.run)
-        (request.startsServices, request.runsFirstStart) = (true, true)
-        request.cpus = plan.recipe.resources.cpus
-        request.memory = plan.recipe.resources.memory
-        let machine = try host.start(request)
-        let failures: [Failure]
-        do {
-            failures = try cancellation.guarding({
-                // A machine that cannot be removed now goes with this process.
-                try? machine.remove()
-            }) {
-                try plan.recipe.checks.compactMap { try run($0, image, plan, machine) }
-            }
-        } catch {
-            do { try machine.remove() } catch let second { reporter.report(.note("the machine of the checks could not be removed: \(second)")) }
-            throw error
+        let failures = try host.checking("checks", of: image, plan.recipe, cancellation, reporter) { machine in
+            try plan.recipe.checks.compactMap { try run($0, image, plan, machine) }
         }
-        try machine.remove()
         if failures.isEmpty { try images.cache(key, image: image, recipe: plan.recordName, step: "checks", record: ["checks": key]) }
         return failures
     }

@@ -26,6 +26,36 @@ public struct StepMachineRequest: Sendable {
     public var processes: Int?
 
     public init(image: Image, network: Recipe.NetworkMode) { (self.image, self.network) = (image, network) }
+
+    /// For the checks of an image of `recipe`: as its users find it, with its first start done and its services up.
+    init(checking image: Image, of recipe: Recipe) {
+        self.init(image: image, network: recipe.network.run)
+        (startsServices, runsFirstStart) = (true, true)
+        (cpus, memory) = (recipe.resources.cpus, recipe.resources.memory)
+    }
+}
+
+extension StepHost {
+    /// Runs `body` with a machine for the checks of an image of `recipe`; it is gone afterwards, and at once when the build is cancelled.
+    ///
+    /// - Parameter what: what is checked, for the note on a machine that could not be removed.
+    public func checking<T>(
+        _ what: String, of image: Image, _ recipe: Recipe, _ cancellation: Cancellation, _ reporter: any BuildReporter, _ body: (any StepMachine) throws -> T
+    ) throws -> T {
+        let machine = try start(StepMachineRequest(checking: image, of: recipe))
+        let result: T
+        do {
+            result = try cancellation.guarding({
+                // A machine that cannot be removed now goes with this process.
+                try? machine.remove()
+            }) { try body(machine) }
+        } catch {
+            do { try machine.remove() } catch let second { reporter.report(.note("the machine of the \(what) could not be removed: \(second)")) }
+            throw error
+        }
+        try machine.remove()
+        return result
+    }
 }
 
 /// One transient machine. Its calls come from one thread, but for ``remove()``, which may come from any, at any time, and breaks off the others.

@@ -35,6 +35,9 @@ struct FirstStartTests {
             try home.terrine("build", folder, "-t", "small:2", "--no-cache", expect: 0)
             #expect(try home.terrine("inspect", "small:2", "--json", expect: 0).json(Inspected.self).treeDigest == tree)
 
+            // What autoinstall runs finds a machine as a check does.
+            try home.terrine("autoinstall", folder, expect: 0)
+
             let one = try home.terrine("run", "small:1", "--no-services", "--", "cat", "/id", "/who", expect: 0).lines
             let two = try home.terrine("run", "small:1", "--", "cat", "/id", "/tmp/read", expect: 0).lines
             #expect(one.count == 2 && one.last == "0" && two.count == 2 && two[0] == two[1] && one[0] != two[0])

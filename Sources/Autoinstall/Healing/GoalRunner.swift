@@ -37,28 +37,14 @@ struct GoalRunner {
         -> [Run]
     {
         if checks.isEmpty { return [] }
-        var request = StepMachineRequest(image: image, network: recipe.network.run)
-        request.startsServices = true
-        request.cpus = recipe.resources.cpus
-        request.memory = recipe.resources.memory
-        let machine = try host.start(request)
-        var runs: [Run] = []
-        do {
-            try cancellation.guarding({
-                // A machine that cannot be removed now goes with this process.
-                try? machine.remove()
-            }) {
-                for (check, goal) in checks {
-                    if let goal, isNeedless(goal, runs) { continue }
-                    runs.append(try run(check, goal, image, recipe, machine))
-                }
+        return try host.checking("goals", of: image, recipe, cancellation, reporter) { machine in
+            var runs: [Run] = []
+            for (check, goal) in checks {
+                if let goal, isNeedless(goal, runs) { continue }
+                runs.append(try run(check, goal, image, recipe, machine))
             }
-        } catch {
-            do { try machine.remove() } catch let second { reporter.report(.note("the machine of the goals could not be removed: \(second)")) }
-            throw error
+            return runs
         }
-        try machine.remove()
-        return runs
     }
 
     private func run(_ check: Recipe.Check, _ known: Goal?, _ image: Image, _ recipe: Recipe, _ machine: any StepMachine) throws -> Run {
