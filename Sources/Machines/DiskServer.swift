@@ -251,7 +251,11 @@ final class DiskServer: Sendable {
         if flushing { _ = try process.channel.ask(SupervisorRequest.flush, SupervisorAnswer.self) } else { kill(process.pid, SIGKILL) }
         shutdown(process.channel.raw, Int32(SHUT_RDWR))
         // What it still does is to end.
-        waitUntil(lookingEvery: 500, atMost: 2000) { ProcessIdentity(of: process.pid) == nil }
+        if waitUntil(lookingEvery: 500, atMost: 2000, { ProcessIdentity(of: process.pid) == nil }) { return }
         kill(process.pid, SIGKILL)
+        // It holds the files of the store until it has gone, and a slow host's write comes first.
+        guard waitUntil(lookingEvery: 5000, atMost: 2000, { ProcessIdentity(of: process.pid) == nil }) else {
+            throw MachineError("hung", "the disk's server (process \(process.pid)) was killed and has not ended", fix: "look for failing storage in the kernel's log")
+        }
     }
 }

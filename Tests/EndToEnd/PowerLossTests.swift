@@ -78,7 +78,7 @@ struct PowerLossTests {
                 try home.terrine("rm", "--all", expect: 0)
                 let verifiedAgain = try home.terrine("verify")
                 #expect(verifiedAgain.code == 0, "\(wherever), after gc: \(verifiedAgain.output)\(verifiedAgain.errors)")
-                try shell("umount '\(mount)'")
+                try unmount(mount, wherever)
             }
         }
     }
@@ -114,6 +114,32 @@ extension RecordedDevice {
         try shell("losetup -d \(loop); for i in $(seq 500); do umount '\(folder)' && exit 0; sleep 0.02; done; exit 1")
         try result.get()
     }
+}
+
+/// Unmounts, and waits a little for what ends by itself; says who that was.
+private func unmount(_ mount: String, _ comment: Comment) throws {
+    var first: String?
+    for attempt in 0... {
+        let run = try Command("umount", [mount]).capture()
+        if run.status == .exited(0) { break }
+        if first == nil { first = run.errors + holders(of: mount) }
+        try #require(attempt < 100, "\(comment): \(first ?? "")")
+        usleep(50_000)
+    }
+    if let first { print("power cuts: a moment later than the last command, \(comment): \(first)") }
+}
+
+/// Who has something below `folder` open or mapped, each with its whole state.
+private func holders(of folder: String) -> String {
+    let script = """
+        for process in $(ls -l /proc/[0-9]*/fd /proc/[0-9]*/map_files /proc/[0-9]*/task/*/cwd /proc/[0-9]*/task/*/root 2>/dev/null | awk -v folder="$1" '
+            /^\\/proc/ { split($1, part, "/"); process = part[3] } index($0, folder) { print process; print > "/dev/stderr" }' | sort -u); do
+            tr '\\0' ' ' < /proc/$process/cmdline; grep -E '^(Name|State|Pid|PPid|Threads):' /proc/$process/status
+        done; ps -eo pid,ppid,stat,args | grep -a terrine
+        """
+    // Only words for a failure that is told in any case.
+    guard let run = try? Command("sh", ["-c", script, "sh", folder]).capture() else { return "" }
+    return run.output + run.errors
 }
 
 @discardableResult
