@@ -298,7 +298,7 @@ public struct Healer {
         defer { spent += time }
         let limit = fromClean || original != nil ? nil : options.budget / 3
         let attempt = try workbench.attempt(
-            recipe, goals: goals, skipping: skipping, fromClean: fromClean, deadline: deadline, limit: limit, spent: &time
+            recipe, goals: goals, skipping: skipping, fromClean: fromClean, startsNear: original == nil && !exploresPlainly, deadline: deadline, limit: limit, spent: &time
         ) { goal, now in
             isDraft && !fromClean && Self.isNeedless(goal, earlier + now)
         }

@@ -47,10 +47,11 @@ public struct Workbench: Sendable {
     ///   - goals: what is known of checks as goals, by name.
     ///   - skipping: checks that need not run.
     ///   - fromClean: every step runs, whatever is cached.
+    ///   - startsNear: whether packages may go on from another recipe's layer.
     ///   - limit: how long one goal may take, whatever its check says.
     ///   - spent: gets what package managers, steps and goals took, also when this throws.
     func attempt(
-        _ recipe: Recipe, goals: [String: Goal], skipping: Set<String> = [], fromClean: Bool = false, deadline: ContinuousClock.Instant,
+        _ recipe: Recipe, goals: [String: Goal], skipping: Set<String> = [], fromClean: Bool = false, startsNear: Bool = false, deadline: ContinuousClock.Instant,
         limit: Duration? = nil, spent: inout Duration,
         isNeedless: (Goal, [GoalRunner.Run]) -> Bool = { _, _ in false }
     ) throws -> Attempt {
@@ -60,6 +61,7 @@ public struct Workbench: Sendable {
         defer { spent += journal.spent + inGoals }
         var options = PlanRunner.Options()
         options.ignoresCache = fromClean
+        options.startsNear = startsNear && !fromClean
         options.secrets = try secrets(recipe)
         let plan = try plan(recipe)
         let image: Image
@@ -67,6 +69,8 @@ public struct Workbench: Sendable {
             let made = try PlanRunner(images: images, host: host, reporter: journal, cancellation: cancellation).image(of: plan, options: options)
             image = made.image
             attempt.cachedKeys = Set(made.steps.filter(\.isCached).map(\.key))
+            // It was made once, for somebody else.
+            if let key = made.near?.image.cacheKey { attempt.cachedKeys.insert(key) }
             attempt.builtSteps = made.steps.count { !$0.isCached }
         } catch let error as BuildError where error.code == "stepFailed" {
             attempt.broken = try broken(error, journal, plan)
