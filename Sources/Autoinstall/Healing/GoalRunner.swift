@@ -47,6 +47,25 @@ struct GoalRunner {
         }
     }
 
+    /// Runs one goal after a script that changes the machine, as root in the workspace.
+    ///
+    /// - Returns: nil when the script failed.
+    func run(_ check: Recipe.Check, _ goal: Goal?, after script: String, _ image: Image, _ recipe: Recipe) throws -> Run? {
+        try host.checking("trial", of: image, recipe, cancellation, reporter) { machine in
+            let reader = try OutputReader(tail: 1) { _ in }
+            let exit: StepExit
+            do {
+                defer { reader.finish() }
+                exit = try machine.run(
+                    StepCommand(
+                        arguments: ["/bin/sh", "-e", "-c", script], environment: image.environment, user: "root", workingFolder: recipe.workspace.path,
+                        timeout: max(deadline - .now, .seconds(1)), output: reader.input))
+            }
+            guard case .ended(.exited(0)) = exit else { return nil }
+            return try run(check, goal, image, recipe, machine)
+        }
+    }
+
     private func run(_ check: Recipe.Check, _ known: Goal?, _ image: Image, _ recipe: Recipe, _ machine: any StepMachine) throws -> Run {
         let start = ContinuousClock.now
         reporter.report(.checkStarted(name: check.name))

@@ -1,5 +1,6 @@
 import Builder
 import Foundation
+import Images
 import Recipes
 
 /// The loop: builds a recipe, runs its goals, finds out what the failures lack, changes the recipe, and goes on until it works or nothing helps.
@@ -11,6 +12,8 @@ public struct Healer {
         public var budget = Duration.seconds(1200)
         /// Whether a draft begins with what the distribution's own package of the project is built with.
         public var usesPackaging = false
+        /// How many remedies are tried side by side.
+        public var trials = min(4, ProcessInfo.processInfo.activeProcessorCount)
 
         public init() {}
     }
@@ -76,7 +79,8 @@ public struct Healer {
     var indexing = Duration.zero
     /// Steps that the first round found made.
     var firstCached: Set<String>?
-    var lastImage: String?
+    /// What the last attempt built, whether it worked or not.
+    var lastAttempt: (image: Image, recipe: Recipe)?
     private var knowledge: (suite: String, packages: IndexedPackages)?
     private var planner: (suite: String, planner: RemedyPlanner)?
     private var repository: (Repository, Probe.Result)?
@@ -188,7 +192,7 @@ public struct Healer {
         return failing.filter { !given.contains($0.target.name) }
     }
 
-    private func look(_ run: GoalRunner.Run) -> Failing {
+    func look(_ run: GoalRunner.Run) -> Failing {
         let failure = Failure(command: run.goal.command, exitCode: run.exit, output: run.output, goalKind: run.goal.kind)
         var lacks = lacks(failure)
         // Of what ended well only what is certain counts.
@@ -298,12 +302,13 @@ public struct Healer {
         defer { spent += time }
         let limit = fromClean || original != nil ? nil : options.budget / 3
         let attempt = try workbench.attempt(
-            recipe, goals: goals, skipping: skipping, fromClean: fromClean, startsNear: original == nil && !exploresPlainly, deadline: deadline, limit: limit, spent: &time
+            recipe, goals: goals, skipping: skipping, fromClean: fromClean, startsNear: original == nil && !exploresPlainly, deadline: deadline, limit: limit,
+            spent: &time
         ) { goal, now in
             isDraft && !fromClean && Self.isNeedless(goal, earlier + now)
         }
         if firstCached == nil, attempt.image != nil, !fromClean { firstCached = attempt.cachedKeys }
-        if let image = attempt.image { lastImage = image.digest.description }
+        if let image = attempt.image { lastAttempt = (image, recipe) }
         if diagnosis == nil, attempt.broken != nil || attempt.runs.contains(where: { !$0.outcome.isReached }) { diagnosis = try Diagnosis(home: home) }
         broken = attempt.broken.map { broken in
             let failure = Failure(command: broken.command, exitCode: broken.exit, output: broken.output, goalKind: .build)
@@ -402,7 +407,7 @@ public struct Healer {
     private mutating func fix(_ lack: Lack, _ target: Fix.Target, _ text: String) throws -> (fix: Fix, text: String)? {
         let key = LackKey(lack)
         let advice = try remedies(for: try read(text)).advice(for: lack)
-        for remedy in advice.remedies where tried.insert(Tried(key: key, patches: remedy.patches)).inserted {
+        for remedy in try trial(advice.remedies, lack, target) where tried.insert(Tried(key: key, patches: remedy.patches)).inserted {
             if let made = try fix(remedy, target, text) { return made }
         }
         if !blockers.contains(where: { $0.key == key }) { blockers.append((key, target, advice.blocker)) }

@@ -51,7 +51,8 @@ public struct Workbench: Sendable {
     ///   - limit: how long one goal may take, whatever its check says.
     ///   - spent: gets what package managers, steps and goals took, also when this throws.
     func attempt(
-        _ recipe: Recipe, goals: [String: Goal], skipping: Set<String> = [], fromClean: Bool = false, startsNear: Bool = false, deadline: ContinuousClock.Instant,
+        _ recipe: Recipe, goals: [String: Goal], skipping: Set<String> = [], fromClean: Bool = false, startsNear: Bool = false,
+        deadline: ContinuousClock.Instant,
         limit: Duration? = nil, spent: inout Duration,
         isNeedless: (Goal, [GoalRunner.Run]) -> Bool = { _, _ in false }
     ) throws -> Attempt {
@@ -90,6 +91,16 @@ public struct Workbench: Sendable {
         }
         inGoals = attempt.runs.reduce(.zero) { $0 + $1.duration }
         return attempt
+    }
+
+    /// Runs one check in a machine of `image` that was changed by a script.
+    ///
+    /// - Returns: nil when the script failed.
+    func trial(
+        _ check: Recipe.Check, _ goal: Goal?, after script: String, _ image: Image, _ recipe: Recipe, deadline: ContinuousClock.Instant, limit: Duration
+    ) throws -> GoalRunner.Run? {
+        try GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
+            .run(check, goal, after: script, image, recipe)
     }
 
     private func broken(_ error: BuildError, _ journal: StepJournal, _ plan: Plan) throws -> Broken {
