@@ -2,14 +2,14 @@ import Builder
 import Foundation
 import Recipes
 
-/// Remedies for one lack, tried side by side: each in a machine of its own from the image that the last round made, on as many cores as there are.
-///
-/// Only once the likeliest has not helped, as most often it does.
+/// Goals that are run once more, in machines of their own from the image that the last round made.
 extension Healer {
     /// A goal that takes longer is not run again for each remedy.
     private static let quick = Duration.seconds(30)
 
-    /// What is left of a lack's remedies, those first that were seen to help; those that were seen not to are gone.
+    /// Tries remedies for one lack side by side, on as many cores as there are; only once the likeliest has not helped, as most often it does.
+    ///
+    /// - Returns: what is left of them, those first that were seen to help; those that were seen not to are gone.
     mutating func trial(_ remedies: [Remedy], _ lack: Lack, _ target: Fix.Target) throws -> [Remedy] {
         let key = LackKey(lack)
         let left = remedies.filter { !tried.contains(Tried(key: key, patches: $0.patches)) }
@@ -38,6 +38,30 @@ extension Healer {
         }
         let first = Set(helped.map(\.patches))
         return helped + left.filter { !first.contains($0.patches) && !useless.contains($0.patches) }
+    }
+
+    /// A goal that takes longer is not traced: it takes several times as long.
+    private static let traceable = Duration.seconds(60)
+
+    /// Of goals whose output tells nothing that helps, sees what they look for in vain, once each, and tries that.
+    mutating func trace(_ failing: [Failing]) throws -> Bool {
+        if hasTests { return false }
+        var seen: [Failing] = []
+        for item in failing.prefix(3) {
+            guard case .check(let name) = item.target, let run = item.run, run.duration < Self.traceable, let last = lastAttempt,
+                let check = last.recipe.checks.first(where: { $0.name == name }), ContinuousClock.now < deadline, traced.insert(name).inserted
+            else { continue }
+            tell("  once more, to see what it looks for: \(name)")
+            let began = ContinuousClock.now
+            defer { spent += ContinuousClock.now - began }
+            guard let found = try workbench.trace(check, goals[name], last.image, last.recipe, deadline: deadline, limit: Self.traceable * 4) else { continue }
+            var failure = item.failure
+            (failure.missedFiles, failure.missedPrograms) = (found.record.missedFiles, found.record.missedPrograms)
+            let told = Failing(target: item.target, failure: failure, lacks: lacks(failure), run: run)
+            looked[name] = told
+            seen.append(told)
+        }
+        return try choose(seen)
     }
 }
 

@@ -71,6 +71,8 @@ public struct Healer {
     var restoredSteps: Set<String> = []
     var discarded: [(goal: Goal, why: String)] = []
     var quarantined: [Quarantine.Entry] = []
+    /// Goals that were run once more to see what they look for.
+    var traced: Set<String> = []
     var rounds = 0
     var isProven = false
     /// In package managers, steps and goals.
@@ -160,7 +162,7 @@ public struct Healer {
             for item in failing { tell("  \(item.target.name): \(Self.summary(item))") }
             withdrawUseless(failing)
             if try dropUnavailable() { continue }
-            if try choose(failing) { more += hasTests ? 1 : 0 } else if try dropBroken() {} else if try !propose(failing) { return }
+            if try choose(failing) { more += hasTests ? 1 : 0 } else if try dropBroken() {} else if try !trace(failing), try !propose(failing) { return }
             // Once tests run, what is left is worth a little more, and not everything.
             if more > 2 { return }
         }
@@ -200,7 +202,7 @@ public struct Healer {
         return Failing(target: .check(run.goal.name), failure: failure, lacks: lacks, run: run)
     }
 
-    private func lacks(_ failure: Failure) -> [Lack] { diagnosis?.findings(in: failure) ?? [] }
+    func lacks(_ failure: Failure) -> [Lack] { diagnosis?.findings(in: failure) ?? [] }
 
     /// Read once, when something fails; a mistake in a user's own rules is told by ``begin()`` or the first failure.
     var diagnosis: Diagnosis?
@@ -367,7 +369,7 @@ public struct Healer {
     }
 
     /// Chooses a remedy for each lack; those that are only possible when nothing likely is left.
-    private mutating func choose(_ failing: [Failing]) throws -> Bool {
+    mutating func choose(_ failing: [Failing]) throws -> Bool {
         var (new, bases): ([Fix], [Fix]) = ([], [])
         var text = try text()
         for isDoubtful in [false, true] {

@@ -78,7 +78,7 @@ public struct Workbench: Sendable {
             return attempt
         }
         attempt.image = image
-        let runner = GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
+        let runner = runner(deadline, limit)
         let checks = recipe.checks.filter { !skipping.contains($0.name) }.map { (check: $0, goal: goals[$0.name]) }
         let began = ContinuousClock.now
         do {
@@ -99,8 +99,20 @@ public struct Workbench: Sendable {
     func trial(
         _ check: Recipe.Check, _ goal: Goal?, after script: String, _ image: Image, _ recipe: Recipe, deadline: ContinuousClock.Instant, limit: Duration
     ) throws -> GoalRunner.Run? {
-        try GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
-            .run(check, goal, after: script, image, recipe)
+        try runner(deadline, limit).run(check, goal, after: script, image, recipe)
+    }
+
+    /// Runs one check of an image, and sees what it looks for in vain.
+    ///
+    /// - Returns: nil when it cannot be traced.
+    func trace(
+        _ check: Recipe.Check, _ goal: Goal?, _ image: Image, _ recipe: Recipe, deadline: ContinuousClock.Instant, limit: Duration
+    ) throws -> (run: GoalRunner.Run, record: TraceRecord)? {
+        try runner(deadline, limit).trace(check, goal, image, recipe)
+    }
+
+    private func runner(_ deadline: ContinuousClock.Instant, _ limit: Duration?) -> GoalRunner {
+        GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
     }
 
     private func broken(_ error: BuildError, _ journal: StepJournal, _ plan: Plan) throws -> Broken {
