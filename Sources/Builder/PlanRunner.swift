@@ -16,6 +16,9 @@ public struct PlanRunner: Sendable {
         public var ignoresCache = false
         /// Looks up again what the base is made from.
         public var updatesBase = false
+        /// Goes on from the nearest layer of packages in the store where the first one of the plan would have to be made, for who finds out what a
+        /// recipe lacks: packages that nobody asked for may be there, so that the image is no build's.
+        public var startsNear = false
         /// Rewrites the image into one layer at the end; see ``Flattener``.
         public var flattens = false
         /// Resolves package layers anew that were last resolved longer ago than this.
@@ -83,12 +86,13 @@ public struct PlanRunner: Sendable {
 
     /// Makes or finds the image that the steps come to, without a name and without its checks: for who finds out what a recipe lacks.
     ///
+    /// - Returns: also the layer of packages that it went on from, if it is another build's; see ``Options/startsNear``.
     /// - Throws: as ``run(_:options:)``, but for checks.
-    public func image(of plan: Plan, options: Options = Options()) throws -> (image: Image, steps: [BuildResult.Step]) {
+    public func image(of plan: Plan, options: Options = Options()) throws -> (image: Image, steps: [BuildResult.Step], near: NearLayer?) {
         reporter.report(.planned(recipe: plan.recipe.name, steps: plan.steps.map(\.name)))
         let made = try steps(of: plan, options)
         try FailedSteps(images: images).clear(plan.recipe.folder, plan.recipe.name)
-        return (made.image, made.built)
+        return (made.image, made.built, made.near)
     }
 
     // MARK: Steps
@@ -102,6 +106,7 @@ public struct PlanRunner: Sendable {
         var built: [BuildResult.Step]
         /// The layers below each step but the base.
         var parents: [[Digest]] = []
+        var near: NearLayer?
     }
 
     /// Makes or finds all images; what they are is sent to the caches that are written, however this ends.
@@ -142,6 +147,10 @@ public struct PlanRunner: Sendable {
         lock.base = try builder.resolution(of: plan, found: remote.baseRecord)
         for index in plan.steps.indices.dropFirst() {
             try cancellation.check()
+            if options.startsNear, index == 1, let near = try nearLayer(for: plan.steps[index], of: plan, over: base) {
+                made.near = near
+                made.image = near.image
+            }
             let below = made.image
             made.parents.append(below.layers)
             if made.plan.steps[index].kind == .workspace, let write = options.writeLock, try write(lock) { made.plan = try made.plan.withNewLockFile() }
@@ -162,6 +171,16 @@ public struct PlanRunner: Sendable {
         // The record of a base that was found elsewhere has come with it.
         if baseEntries.isEmpty { entries = try builder.entries(of: plan, base) + entries }
         return made
+    }
+
+    /// nil when the step is cached, or no layer is near.
+    private func nearLayer(for step: PlanStep, of plan: Plan, over base: Image) throws -> NearLayer? {
+        guard let work = step.packages, work.locked == nil else { return nil }
+        let key = StepKey(step, of: plan, parentLayers: base.layers.map(\.description), baseEnvironment: base.environment).key
+        if try images.cached(key) != nil { return nil }
+        guard let near = try NearLayer.find(for: step, on: base, in: images) else { return nil }
+        reporter.report(.note("\(near.has.count) of \(near.asked) packages are in a layer that is there: going on from \(near.image.digest)"))
+        return near
     }
 
     /// Machines would refuse it too, one step later and without its name.

@@ -20,6 +20,12 @@ extension ImageStore {
         return image
     }
 
+    /// What the steps of an id made, whoever's they were, as long as it is there.
+    public func cachedImages(step: String) throws -> [(key: String, image: Digest)] {
+        let rows = try chunks.index.read { try Row.fetchAll($0, sql: "SELECT key, image FROM cache WHERE step = ? ORDER BY key", arguments: [step]) }
+        return rows.compactMap { row in Digest(bytes: row["image"] as Data).map { (row["key"], $0) } }.filter { chunks.blobs.contains($0.image) }
+    }
+
     /// All entries with the images that they name, those first that were not used for the longest time.
     func cacheEntries() throws -> [(key: String, image: Digest)] {
         try chunks.index.read { try Row.fetchAll($0, sql: "SELECT key, image FROM cache ORDER BY used, key") }.compactMap { row in

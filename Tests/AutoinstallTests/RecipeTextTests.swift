@@ -150,6 +150,16 @@ import Testing
         #expect(Quarantine.command("pytest", without: ["a.py::t[x y]"], runner: .pytest) == "export PYTEST_ADDOPTS='--deselect=\"a.py::t[x y]\"'\npytest")
         #expect(Quarantine.command("cd b && ctest -V", without: ["a.b", "c"], runner: .ctest) == "cd b && ctest -E '^(a[.]b|c)$' -V")
         #expect(
+            Quarantine.command("cd b && cargo test --release", without: ["a::b", "c"], runner: .cargo)
+                == "cd b && cargo test --release -- --skip a::b --skip c --exact")
+        #expect(Quarantine.command("cargo test -- --nocapture; true", without: ["a"], runner: .cargo) == "cargo test -- --nocapture --skip a --exact; true")
+        #expect(Quarantine.command("cargo test parser", without: ["parser::a"], runner: .cargo) == nil)
+        #expect(Quarantine.command("./all", without: ["A.b", "C.d/1"], runner: .googletest) == "export GTEST_FILTER=-A.b:C.d/1\n./all")
+        #expect(
+            Quarantine.command("bundle exec rake test", without: ["A::B#test_c"], runner: .minitest)
+                == "export TESTOPTS='--exclude=/^(A::B#test_c)$/'\nbundle exec rake test")
+        #expect(Quarantine.command("ruby test/a.rb", without: ["A#test_c"], runner: .minitest) == nil)
+        #expect(
             Quarantine.command("pytest", without: ["a'; reboot '"], runner: .pytest) == nil
                 && Quarantine.command("prove", without: ["t/a.t"], runner: .prove) == nil)
     }

@@ -27,7 +27,7 @@ struct AutoinstallLiveTests {
     }
 
     /// What `apt-get install` does in the machine; `frob-fake` brings nothing.
-    private static let apt = """
+    static let apt = """
         steps:
           - name: apt
             inputs: []

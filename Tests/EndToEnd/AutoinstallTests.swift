@@ -57,7 +57,7 @@ struct AutoinstallTests {
           for package in "$@"; do
             case "$package" in
               frob-tools) printf '#!/bin/sh\\necho frob 1.0\\n' > /usr/bin/frob; chmod 755 /usr/bin/frob ;;
-              frob-fake) ;;
+              frob-fake|frob-odd) ;;
               *) echo "E: Unable to locate package $package" >&2; exit 100 ;;
             esac
           done
@@ -65,10 +65,11 @@ struct AutoinstallTests {
         """
 
     /// The package that is asked for most has the program by its files alone: the first remedy is not the one that helps.
-    static func writeIndex(_ home: Home) throws {
+    static func writeIndex(_ home: Home, more: String = "") throws {
         var writer = KnowledgeWriter()
-        Array("usr/bin/frob    utils/frob-fake,utils/frob-tools\n".utf8).withUnsafeBytes { ContentsReader(architecture: "amd64").read($0, into: &writer) }
-        let bytes = writer.finish(made: UInt64(Date().timeIntervalSince1970), uses: ["frob-fake": 100, "frob-tools": 5])
+        let contents = Array("usr/bin/frob    utils/frob-fake,utils/frob-tools\(more)\n".utf8)
+        contents.withUnsafeBytes { ContentsReader(architecture: "amd64").read($0, into: &writer) }
+        let bytes = writer.finish(made: UInt64(Date().timeIntervalSince1970), uses: ["frob-fake": 100, "frob-odd": 50, "frob-tools": 5])
         try FileManager.default.createDirectory(atPath: home.path + "/knowledge", withIntermediateDirectories: true)
         try Data(bytes).write(to: URL(filePath: home.path + "/knowledge/bookworm-amd64.idx"))
     }
@@ -113,6 +114,19 @@ struct AutoinstallTests {
             #expect(again.ownSeconds < 2)
             let page = try home.terrine("autoinstall", folder, expect: 0).output
             #expect(page.hasPrefix("green: 2 tests passed (`sh ./run-tests`)"))
+        }
+    }
+
+    @Test("when the likeliest package does not help, the others are tried side by side")
+    func sideBySide() throws {
+        try Self.with(Self.passing, more: AutoinstallLiveTests.apt) { home, folder in
+            try Self.writeIndex(home, more: ",utils/frob-odd")
+            let shown = try Self.heal(home, folder, expect: 0)
+            // One round for what is missing, one for the likeliest, one with what helped: each package in turn would take four.
+            #expect(shown.rounds == 3 && shown.proven && shown.diff.contains("+    - frob-tools  # command frob") && !shown.diff.contains("frob-odd"))
+            let page = try home.terrine("autoinstall", folder, expect: 0)
+            #expect(
+                page.errors.contains("side by side: 2 more remedies for command frob") || ProcessInfo.processInfo.activeProcessorCount == 1, "\(page.errors)")
         }
     }
 

@@ -47,7 +47,47 @@ struct GoalRunner {
         }
     }
 
-    private func run(_ check: Recipe.Check, _ known: Goal?, _ image: Image, _ recipe: Recipe, _ machine: any StepMachine) throws -> Run {
+    /// Runs one goal after a script that changes the machine, as root in the workspace.
+    ///
+    /// - Returns: nil when the script failed.
+    func run(_ check: Recipe.Check, _ goal: Goal?, after script: String, _ image: Image, _ recipe: Recipe) throws -> Run? {
+        try host.checking("trial", of: image, recipe, cancellation, reporter) { machine in
+            try prepare(machine, script, image, recipe) ? run(check, goal, image, recipe, machine) : nil
+        }
+    }
+
+    /// Runs one goal under strace(1), which is installed into the machine if need be.
+    ///
+    /// - Returns: also what was looked for in vain; nil when it cannot be traced.
+    func trace(_ check: Recipe.Check, _ goal: Goal?, _ image: Image, _ recipe: Recipe) throws -> (run: Run, record: TraceRecord)? {
+        try host.checking("trace", of: image, recipe, cancellation, reporter) { machine in
+            // The goal's user may not be root.
+            let folder = "/var/tmp/terrine-trace"
+            let install = LiveScript.text(.package(manager: "apt", name: "strace")) ?? "exit 1"
+            let script = "command -v strace >/dev/null || { \(install)\n}\nmkdir -m 1777 \(folder)"
+            guard try prepare(machine, script, image, recipe) else { return nil }
+            let calls = "execve,execveat,open,openat,stat,lstat,newfstatat,statx,access,faccessat,faccessat2"
+            let command = "strace -f -qq -s 4096 -e trace=\(calls) -e signal=none -o \(folder)/calls /bin/sh -e -c \(ShellQuote.word(check.run))"
+            let run = try run(check, goal, image, recipe, machine, command: command)
+            let calls = try machine.root.read(folder + "/calls")
+            return (run, TraceRecord(strace: String(decoding: calls, as: UTF8.self)))
+        }
+    }
+
+    /// - Returns: whether the script ended well.
+    private func prepare(_ machine: any StepMachine, _ script: String, _ image: Image, _ recipe: Recipe) throws -> Bool {
+        let reader = try OutputReader(tail: 1) { _ in }
+        defer { reader.finish() }
+        let exit = try machine.run(
+            StepCommand(
+                arguments: ["/bin/sh", "-e", "-c", script], environment: image.environment, user: "root", workingFolder: recipe.workspace.path,
+                timeout: max(deadline - .now, .seconds(1)), output: reader.input))
+        return exit == .ended(.exited(0))
+    }
+
+    private func run(
+        _ check: Recipe.Check, _ known: Goal?, _ image: Image, _ recipe: Recipe, _ machine: any StepMachine, command: String? = nil
+    ) throws -> Run {
         let start = ContinuousClock.now
         reporter.report(.checkStarted(name: check.name))
         let reporter = reporter
@@ -58,7 +98,7 @@ struct GoalRunner {
             defer { reader.finish() }
             exit = try machine.run(
                 StepCommand(
-                    arguments: ["/bin/sh", "-e", "-c", check.run], environment: image.environment.merging(check.env) { $1 },
+                    arguments: ["/bin/sh", "-e", "-c", command ?? check.run], environment: image.environment.merging(check.env) { $1 },
                     user: check.user ?? recipe.user, workingFolder: recipe.workspace.path,
                     timeout: min(check.timeout ?? recipe.timeout ?? .seconds(1800), left),
                     output: reader.input))

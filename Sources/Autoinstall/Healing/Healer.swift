@@ -1,5 +1,6 @@
 import Builder
 import Foundation
+import Images
 import Recipes
 
 /// The loop: builds a recipe, runs its goals, finds out what the failures lack, changes the recipe, and goes on until it works or nothing helps.
@@ -11,6 +12,8 @@ public struct Healer {
         public var budget = Duration.seconds(1200)
         /// Whether a draft begins with what the distribution's own package of the project is built with.
         public var usesPackaging = false
+        /// How many remedies are tried side by side.
+        public var trials = min(4, ProcessInfo.processInfo.activeProcessorCount)
 
         public init() {}
     }
@@ -68,6 +71,8 @@ public struct Healer {
     var restoredSteps: Set<String> = []
     var discarded: [(goal: Goal, why: String)] = []
     var quarantined: [Quarantine.Entry] = []
+    /// Goals that were run once more to see what they look for.
+    var traced: Set<String> = []
     var rounds = 0
     var isProven = false
     /// In package managers, steps and goals.
@@ -76,7 +81,8 @@ public struct Healer {
     var indexing = Duration.zero
     /// Steps that the first round found made.
     var firstCached: Set<String>?
-    var lastImage: String?
+    /// What the last attempt built, whether it worked or not.
+    var lastAttempt: (image: Image, recipe: Recipe)?
     private var knowledge: (suite: String, packages: IndexedPackages)?
     private var planner: (suite: String, planner: RemedyPlanner)?
     private var repository: (Repository, Probe.Result)?
@@ -156,7 +162,7 @@ public struct Healer {
             for item in failing { tell("  \(item.target.name): \(Self.summary(item))") }
             withdrawUseless(failing)
             if try dropUnavailable() { continue }
-            if try choose(failing) { more += hasTests ? 1 : 0 } else if try dropBroken() {} else if try !propose(failing) { return }
+            if try choose(failing) { more += hasTests ? 1 : 0 } else if try dropBroken() {} else if try !trace(failing), try !propose(failing) { return }
             // Once tests run, what is left is worth a little more, and not everything.
             if more > 2 { return }
         }
@@ -188,7 +194,7 @@ public struct Healer {
         return failing.filter { !given.contains($0.target.name) }
     }
 
-    private func look(_ run: GoalRunner.Run) -> Failing {
+    func look(_ run: GoalRunner.Run) -> Failing {
         let failure = Failure(command: run.goal.command, exitCode: run.exit, output: run.output, goalKind: run.goal.kind)
         var lacks = lacks(failure)
         // Of what ended well only what is certain counts.
@@ -196,7 +202,7 @@ public struct Healer {
         return Failing(target: .check(run.goal.name), failure: failure, lacks: lacks, run: run)
     }
 
-    private func lacks(_ failure: Failure) -> [Lack] { diagnosis?.findings(in: failure) ?? [] }
+    func lacks(_ failure: Failure) -> [Lack] { diagnosis?.findings(in: failure) ?? [] }
 
     /// Read once, when something fails; a mistake in a user's own rules is told by ``begin()`` or the first failure.
     var diagnosis: Diagnosis?
@@ -298,12 +304,13 @@ public struct Healer {
         defer { spent += time }
         let limit = fromClean || original != nil ? nil : options.budget / 3
         let attempt = try workbench.attempt(
-            recipe, goals: goals, skipping: skipping, fromClean: fromClean, deadline: deadline, limit: limit, spent: &time
+            recipe, goals: goals, skipping: skipping, fromClean: fromClean, startsNear: original == nil && !exploresPlainly, deadline: deadline, limit: limit,
+            spent: &time
         ) { goal, now in
             isDraft && !fromClean && Self.isNeedless(goal, earlier + now)
         }
         if firstCached == nil, attempt.image != nil, !fromClean { firstCached = attempt.cachedKeys }
-        if let image = attempt.image { lastImage = image.digest.description }
+        if let image = attempt.image { lastAttempt = (image, recipe) }
         if diagnosis == nil, attempt.broken != nil || attempt.runs.contains(where: { !$0.outcome.isReached }) { diagnosis = try Diagnosis(home: home) }
         broken = attempt.broken.map { broken in
             let failure = Failure(command: broken.command, exitCode: broken.exit, output: broken.output, goalKind: .build)
@@ -362,7 +369,7 @@ public struct Healer {
     }
 
     /// Chooses a remedy for each lack; those that are only possible when nothing likely is left.
-    private mutating func choose(_ failing: [Failing]) throws -> Bool {
+    mutating func choose(_ failing: [Failing]) throws -> Bool {
         var (new, bases): ([Fix], [Fix]) = ([], [])
         var text = try text()
         for isDoubtful in [false, true] {
@@ -402,7 +409,7 @@ public struct Healer {
     private mutating func fix(_ lack: Lack, _ target: Fix.Target, _ text: String) throws -> (fix: Fix, text: String)? {
         let key = LackKey(lack)
         let advice = try remedies(for: try read(text)).advice(for: lack)
-        for remedy in advice.remedies where tried.insert(Tried(key: key, patches: remedy.patches)).inserted {
+        for remedy in try trial(advice.remedies, lack, target) where tried.insert(Tried(key: key, patches: remedy.patches)).inserted {
             if let made = try fix(remedy, target, text) { return made }
         }
         if !blockers.contains(where: { $0.key == key }) { blockers.append((key, target, advice.blocker)) }

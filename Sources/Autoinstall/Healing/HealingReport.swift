@@ -229,8 +229,8 @@ extension Healer {
 
     private func saved() throws -> HealingReport.Saved {
         var saved = HealingReport.Saved()
-        guard let lastImage, let firstCached, !firstCached.isEmpty else { return saved }
-        for ancestor in try workbench.images.history(try workbench.images.resolve(lastImage)) where ancestor.cacheKey.map(firstCached.contains) == true {
+        guard let lastAttempt, let firstCached, !firstCached.isEmpty else { return saved }
+        for ancestor in try workbench.images.history(lastAttempt.image) where ancestor.cacheKey.map(firstCached.contains) == true {
             saved.bytes += ancestor.addedBytes
             saved.seconds += Double(ancestor.milliseconds ?? 0) / 1000
         }

@@ -35,6 +35,23 @@ public enum Quarantine {
             }
             let pattern = "^(\(tests.map { $0.replacing(".", with: "[.]") }.joined(separator: "|")))$"
             return command.replacingCharacters(in: range, with: "ctest -E \(ShellQuote.word(pattern))")
+        case .cargo:
+            // Without `--exact` a name leaves out all that begin with it. Words behind a `--` of the command's own stay there.
+            guard let test = command.range(of: #"\bcargo test\b[^\n;&|]*"#, options: .regularExpression) else { return nil }
+            let options = tests.map { "--skip \(ShellQuote.word($0))" }.joined(separator: " ") + " --exact"
+            let words = String(command[test])
+            // A name to run would be taken as a whole name from now on, and the tests of documents have names with line numbers.
+            guard words.split(separator: " ").dropFirst(2).allSatisfy({ $0.hasPrefix("-") }), !tests.contains(where: { $0.contains(" ") }) else { return nil }
+            return command.replacingCharacters(in: test, with: words + (words.contains(" -- ") ? " " : " -- ") + options)
+        case .googletest:
+            guard tests.allSatisfy({ !$0.contains(where: ":*?-".contains) }) else { return nil }
+            return "export GTEST_FILTER=\(ShellQuote.word("-" + tests.joined(separator: ":")))\n\(command)"
+        case .minitest:
+            // Rake's tasks for tests hand the variable on; from minitest 5.11 on a class with its method is a name.
+            guard command.contains("rake"), tests.allSatisfy({ $0.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_:#".contains($0)) } }) else {
+                return nil
+            }
+            return "export TESTOPTS=\(ShellQuote.word("--exclude=/^(\(tests.joined(separator: "|")))$/"))\n\(command)"
         default: return nil
         }
     }

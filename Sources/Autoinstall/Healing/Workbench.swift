@@ -47,10 +47,12 @@ public struct Workbench: Sendable {
     ///   - goals: what is known of checks as goals, by name.
     ///   - skipping: checks that need not run.
     ///   - fromClean: every step runs, whatever is cached.
+    ///   - startsNear: whether packages may go on from another recipe's layer.
     ///   - limit: how long one goal may take, whatever its check says.
     ///   - spent: gets what package managers, steps and goals took, also when this throws.
     func attempt(
-        _ recipe: Recipe, goals: [String: Goal], skipping: Set<String> = [], fromClean: Bool = false, deadline: ContinuousClock.Instant,
+        _ recipe: Recipe, goals: [String: Goal], skipping: Set<String> = [], fromClean: Bool = false, startsNear: Bool = false,
+        deadline: ContinuousClock.Instant,
         limit: Duration? = nil, spent: inout Duration,
         isNeedless: (Goal, [GoalRunner.Run]) -> Bool = { _, _ in false }
     ) throws -> Attempt {
@@ -60,6 +62,7 @@ public struct Workbench: Sendable {
         defer { spent += journal.spent + inGoals }
         var options = PlanRunner.Options()
         options.ignoresCache = fromClean
+        options.startsNear = startsNear && !fromClean
         options.secrets = try secrets(recipe)
         let plan = try plan(recipe)
         let image: Image
@@ -67,13 +70,15 @@ public struct Workbench: Sendable {
             let made = try PlanRunner(images: images, host: host, reporter: journal, cancellation: cancellation).image(of: plan, options: options)
             image = made.image
             attempt.cachedKeys = Set(made.steps.filter(\.isCached).map(\.key))
+            // It was made once, for somebody else.
+            if let key = made.near?.image.cacheKey { attempt.cachedKeys.insert(key) }
             attempt.builtSteps = made.steps.count { !$0.isCached }
         } catch let error as BuildError where error.code == "stepFailed" {
             attempt.broken = try broken(error, journal, plan)
             return attempt
         }
         attempt.image = image
-        let runner = GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
+        let runner = runner(deadline, limit)
         let checks = recipe.checks.filter { !skipping.contains($0.name) }.map { (check: $0, goal: goals[$0.name]) }
         let began = ContinuousClock.now
         do {
@@ -86,6 +91,28 @@ public struct Workbench: Sendable {
         }
         inGoals = attempt.runs.reduce(.zero) { $0 + $1.duration }
         return attempt
+    }
+
+    /// Runs one check in a machine of `image` that was changed by a script.
+    ///
+    /// - Returns: nil when the script failed.
+    func trial(
+        _ check: Recipe.Check, _ goal: Goal?, after script: String, _ image: Image, _ recipe: Recipe, deadline: ContinuousClock.Instant, limit: Duration
+    ) throws -> GoalRunner.Run? {
+        try runner(deadline, limit).run(check, goal, after: script, image, recipe)
+    }
+
+    /// Runs one check of an image, and sees what it looks for in vain.
+    ///
+    /// - Returns: nil when it cannot be traced.
+    func trace(
+        _ check: Recipe.Check, _ goal: Goal?, _ image: Image, _ recipe: Recipe, deadline: ContinuousClock.Instant, limit: Duration
+    ) throws -> (run: GoalRunner.Run, record: TraceRecord)? {
+        try runner(deadline, limit).trace(check, goal, image, recipe)
+    }
+
+    private func runner(_ deadline: ContinuousClock.Instant, _ limit: Duration?) -> GoalRunner {
+        GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
     }
 
     private func broken(_ error: BuildError, _ journal: StepJournal, _ plan: Plan) throws -> Broken {
