@@ -42,6 +42,7 @@ package struct DebianBootstrap {
         let customise = """
             (cd "$1/var/lib/apt/lists" && sha256sum *_Packages*) > \(quoted(indices)); \
             dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${Package} ${Architecture} ${Version}\\n' | awk \(quoted(Self.hashes)) - "$1"/var/lib/apt/lists/*_Packages | sort > \(quoted(packages)); \
+            PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$1" /bin/sh -e < \(quoted(host))/first-start || exit 1; \
             rm -f "$1/etc/apt/preferences.d/00terrine"; \
             rm -f "$1/etc/apt/apt.conf.d/00terrine-host"; \
             if [ -d \(quoted(host))/auth.conf.d ]; then for f in \(quoted(host))/auth.conf.d/*; do rm -f "$1/etc/apt/auth.conf.d/${f##*/}"; done; fi; \
@@ -81,7 +82,7 @@ package struct DebianBootstrap {
         return Result(tar: tar, indices: text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) }.sorted(), packages: list)
     }
 
-    /// The host's settings for fetching (proxies, authorities, retries) and its passwords for mirrors, to be used during the build only.
+    /// What the hooks read: the host's settings for fetching (proxies, authorities, retries) and its passwords for mirrors, to be used during the build only.
     private func stageHostConfiguration(_ folder: String) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
         let dump = try HostTool.run("apt-config", ["dump"], purpose: "read this host's apt configuration")
@@ -89,6 +90,7 @@ package struct DebianBootstrap {
             $0.hasPrefix("Acquire::") && !$0.hasPrefix("Acquire::IndexTargets") && !$0.hasPrefix("Acquire::Changelogs")
         }
         try Data((kept.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: folder + "/apt.conf"))
+        try Data(PackageScript.firstStartOfBase.utf8).write(to: URL(fileURLWithPath: folder + "/first-start"))
         try Data(Self.distributionSources(debian.suite).utf8).write(to: URL(fileURLWithPath: folder + "/sources.list"))
         let passwords = "/etc/apt/auth.conf.d"
         if let names = try? FileManager.default.contentsOfDirectory(atPath: passwords), !names.isEmpty {
