@@ -116,6 +116,8 @@ struct FirstStartTests {
                 return told.history
             }
             let one = try build(home)
+            let lock = try String(contentsOfFile: folder + "/terrine.lock", encoding: .utf8)
+            #expect(lock.contains("- base-files:") && lock.contains("- openssh-server:"))
             try FileManager.default.removeItem(atPath: folder + "/terrine.lock")
             try Home.with { other in
                 let two = try build(other)
