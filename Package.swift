@@ -44,7 +44,7 @@ let package = Package(
             dependencies: ["Yams", .product(name: "Crypto", package: "swift-crypto")],
             resources: [
                 "apt.yaml", "cargo.yaml", "composer.yaml", "gem.yaml", "go.yaml", "maven.yaml", "npm.yaml", "pip.yaml", "pnpm.yaml", "poetry.yaml", "uv.yaml",
-                "yarn.yaml", "normalise.sh",
+                "yarn.yaml", "first-start.sh", "normalise.sh",
             ].map { .embedInCode("Managers/\($0)") }, swiftSettings: strict),
         .target(
             name: "Autoinstall", dependencies: ["Builder", "ChunkStore", "Disks", "Images", "Linux", "Machines", "Recipes", "Remotes", "Yams"],

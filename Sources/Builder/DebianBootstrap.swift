@@ -42,6 +42,7 @@ package struct DebianBootstrap {
         let customise = """
             (cd "$1/var/lib/apt/lists" && sha256sum *_Packages*) > \(quoted(indices)); \
             dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${Package} ${Architecture} ${Version}\\n' | awk \(quoted(Self.hashes)) - "$1"/var/lib/apt/lists/*_Packages | sort > \(quoted(packages)); \
+            PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$1" /bin/sh -e < \(quoted(host))/first-start || exit 1; \
             rm -f "$1/etc/apt/preferences.d/00terrine"; \
             rm -f "$1/etc/apt/apt.conf.d/00terrine-host"; \
             if [ -d \(quoted(host))/auth.conf.d ]; then for f in \(quoted(host))/auth.conf.d/*; do rm -f "$1/etc/apt/auth.conf.d/${f##*/}"; done; fi; \
@@ -77,18 +78,26 @@ package struct DebianBootstrap {
         let text = String(decoding: FileManager.default.contents(atPath: indices) ?? Data(), as: UTF8.self)
         // Which mirror an index came from is in its file's name; what it says is in its hash.
         let list = String(decoding: FileManager.default.contents(atPath: packages) ?? Data(), as: UTF8.self).split(separator: "\n").map(String.init)
+        if list.isEmpty {
+            throw BuildError(
+                "baseFailed", "the packages of Debian \(debian.suite) cannot be told", cause: "apt kept no plain package indices in the new system",
+                fix: "look which settings this host's `apt-config dump` has for Acquire, beside Debian's own")
+        }
         if let locked { try Self.compare(list, locked) }
         return Result(tar: tar, indices: text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) }.sorted(), packages: list)
     }
 
-    /// The host's settings for fetching (proxies, authorities, retries) and its passwords for mirrors, to be used during the build only.
+    /// What the hooks read: the host's settings for fetching (proxies, authorities, retries) and its passwords for mirrors, to be used during the build only.
     private func stageHostConfiguration(_ folder: String) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
         let dump = try HostTool.run("apt-config", ["dump"], purpose: "read this host's apt configuration")
-        let kept = dump.split(separator: "\n").filter {
-            $0.hasPrefix("Acquire::") && !$0.hasPrefix("Acquire::IndexTargets") && !$0.hasPrefix("Acquire::Changelogs")
+        let kept = dump.split(separator: "\n").map(String.init).filter { line in
+            line.hasPrefix("Acquire::") && !["IndexTargets", "Changelogs", "GzipIndexes"].contains { line.hasPrefix("Acquire::" + $0) }
         }
-        try Data((kept.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: folder + "/apt.conf"))
+        // Plain, whatever the host does (images of containers compress theirs): the hashes of packages are read in them, and theirs are the base's key.
+        let plain = "Acquire::GzipIndexes \"false\";"
+        try Data(((kept + [plain]).joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: folder + "/apt.conf"))
+        try Data(PackageScript.firstStartOfBase.utf8).write(to: URL(fileURLWithPath: folder + "/first-start"))
         try Data(Self.distributionSources(debian.suite).utf8).write(to: URL(fileURLWithPath: folder + "/sources.list"))
         let passwords = "/etc/apt/auth.conf.d"
         if let names = try? FileManager.default.contentsOfDirectory(atPath: passwords), !names.isEmpty {

@@ -22,10 +22,10 @@ public struct PackageScript {
     }
 
     /// The same for every manager and request, so that a change of it counts in every key.
-    static let common = functions + normalise
+    static let common = functions + firstStart + normalise
 
     /// Installs exactly what `$lock` says, where the manager has a `resolve`.
-    var install: String { script(request.manager.install) + listing + Self.normalise }
+    var install: String { script(request.manager.install) + listing + Self.firstStart + Self.normalise }
 
     /// Writes `$lock`. Its machine is thrown away; what it fetched stays in the cache. Nil where nothing but a project is asked for: that has a lock file.
     var resolve: String? { request.packages.isEmpty && request.files.isEmpty ? nil : request.manager.resolve.map(script) }
@@ -91,6 +91,17 @@ public struct PackageScript {
     }
 
     private var listing: String { request.manager.list.map { "(\n\($0)\n) > \"$exchange/installed\"\n" } ?? "" }
+
+    /// For the root of a file system that was just made from packages: takes away what each machine is to make for itself, and leaves scripts that do.
+    public static let firstStartOfBase = """
+        work=/tmp/terrine-work
+        umask 022
+        mkdir "$work"
+        touch -d @0 "$work/begun"
+
+        """ + firstStart + "rm -r \"$work\"\n"
+
+    private static let firstStart = String(decoding: PackageResources.first_start_sh, as: UTF8.self)
 
     private static let normalise = String(decoding: PackageResources.normalise_sh, as: UTF8.self)
 

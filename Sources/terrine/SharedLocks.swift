@@ -14,7 +14,7 @@ final class SharedLocks: Sendable {
     /// Writes an image's entry, and waits until those of the others are written too.
     ///
     /// - Returns: a function that says whether any of them changed the file.
-    func whole(_ index: Int, _ all: SideBySide<BuildResult>, _ write: @escaping Write) -> Write {
+    func whole<Value: Sendable>(_ index: Int, _ all: SideBySide<Value>, _ write: @escaping Write) -> Write {
         let path = paths[index]
         let sharers = Set(paths.indices.filter { paths[$0] == path })
         return { [self] entry in

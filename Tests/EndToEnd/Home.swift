@@ -41,7 +41,7 @@ final class Home {
         func json<T: Decodable>(_ type: T.Type = T.self) throws -> T { try JSONDecoder().decode(type, from: Data(output.utf8)) }
     }
 
-    /// Seconds after which a command hangs.
+    /// Seconds after which a command hangs, where a call says nothing else.
     var limit = 300
 
     /// Runs `terrine`, and kills it when it takes longer than any test should.
@@ -56,11 +56,11 @@ final class Home {
 
     @discardableResult
     func terrine(
-        _ arguments: [String], environment: [String] = [], input: String = "", in folder: String? = nil, expect code: Int32? = nil, limit: Int = 300,
+        _ arguments: [String], environment: [String] = [], input: String = "", in folder: String? = nil, expect code: Int32? = nil, limit: Int? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Run {
         // `timeout` kills what it runs in a group of its own: a hang is a failure that says which command hung.
-        var command = Command("timeout", ["--kill-after=5", "\(limit)", Self.program] + arguments)
+        var command = Command("timeout", ["--kill-after=5", "\(limit ?? self.limit)", Self.program] + arguments)
         let inherited = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }.filter { !$0.hasPrefix("TERRINE_HOME=") }
         command.environment = inherited + ["TERRINE_HOME=\(path)"] + environment
         command.workingFolder = folder

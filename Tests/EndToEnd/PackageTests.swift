@@ -129,6 +129,38 @@ struct PackageTests {
         }
     }
 
+    @Test("a CI job of a matrix without a committed lock lays the whole one into each workspace, and so makes the images that a build with it does")
+    func matrixLockInCI() throws {
+        try Self.withBoxes { home, folder in
+            try home.writeRecipe("packages: { boxes: { packages: [\"${box}\"], registry: shelf } }\nmatrix: { box: [red, blue] }\n")
+            try home.write("work/.terrineignore", "base.tar\nshelf\n")
+            struct Report: Decodable {
+                struct Image: Decodable {
+                    let digest: String?
+                    let images: [String]
+                }
+                let images: [Image]
+            }
+            for jobs in ["1", "2"] {
+                try Home.with { other in
+                    // Nothing that was locked before, and nothing that was built.
+                    if jobs == "2" { try FileManager.default.removeItem(atPath: folder + "/terrine.lock") }
+                    let run = try other.terrine("ci", folder, "--branch", "main", "--jobs", jobs, "--json", expect: 0)
+                    let report = try run.json(Report.self)
+                    let lock = try String(contentsOfFile: folder + "/terrine.lock", encoding: .utf8)
+                    #expect(lock.contains("small-red:") && lock.contains("small-blue:"))
+                    #expect(report.images.map { $0.images.first } == ["small-red:branch-main", "small-blue:branch-main"])
+                    for image in ["small-red", "small-blue"] {
+                        #expect(try other.terrine("run", image + ":branch-main", "--", "cat", "/workspace/terrine.lock", expect: 0).output == lock)
+                    }
+                    let again = try other.terrine("build", folder, "--json", expect: 0).json(LanguageTests.Many.self)
+                    #expect(again.images.allSatisfy { ($0.steps ?? []).allSatisfy(\.cached) } && again.images.map(\.digest) == report.images.map(\.digest))
+                }
+            }
+            #expect(try home.terrine("ci", folder, "--jobs", "0", expect: 2).errors.contains("--jobs is 0"))
+        }
+    }
+
     @Test("without a lock, the plan tells the age of a package layer, and --refresh-older renews it")
     func age() throws {
         try Self.withBoxes { home, folder in

@@ -91,6 +91,12 @@ struct TreeTests {
                 #expect(one.commit == commit || one.step == "base tar")
             }
             #expect(try home.terrine("history", "it:1", expect: 0).output.contains(commit.prefix(12)))
+            // Of the steps it is read when asked for, and is what their images are inspected to have.
+            let trees: Told = try home.terrine("history", "it:1", "--trees", "--json", expect: 0).json()
+            #expect(history.history.contains { $0.treeDigest == nil } && trees.history.map(\.digest) == history.history.map(\.digest))
+            for one in trees.history { #expect(try one.treeDigest != nil && one.treeDigest == inspect(home, one.digest).treeDigest) }
+            #expect(Set(trees.history.map(\.treeDigest)).count > 1)
+            #expect(try home.terrine("history", "it:1", "--trees", expect: 0).output.contains(digest.dropFirst(7).prefix(12)))
             // A machine that wrote nothing has the same files; one that wrote has not.
             try home.terrine("start", "it:1", "--name", "m", expect: 0)
             try home.terrine("checkpoint", "m", "-t", "same:1", expect: 0)

@@ -169,23 +169,12 @@ enum RecipeBuild {
         defer { interruption.end() }
         var common = PlanRunner.Options()
         configure(&common)
-        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images), trustsImages: common.trustsBase)
-        // What is drawn over itself is for one build: several tell lines, each with its image.
-        let style = style == .tree || style == nil ? (global.quiet ? Build.ProgressStyle.none : .plain) : style
-        let shared = SharedLocks(recipes)
+        let builds = try RecipeBuilds(
+            recipes, images: images, global: global, lock: lock, secrets: secrets, trustsBase: common.trustsBase, cancellation: cancellation)
+        let style = severalStyle(style, global)
         let queue = SideBySide<BuildResult>(recipes.count) { index, all in
             let reporter = reporter(style, global, showsCached: false, image: recipes[index].name)
-            defer { reporter.finish() }
-            var options = PlanRunner.Options()
-            options.version = Version.text
-            configure(&options)
-            let recipe = recipes[index]
-            options.secrets = try BuildSecrets(for: recipe, sources: secrets, among: recipes)
-            let plan = try lock.plan(recipe, global, among: recipes)
-            try lock.configure(&options, recipe, plan, global)
-            options.writeLock = options.writeLock.map { shared.whole(index, all, $0) }
-            let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
-            return try runner.run(plan, options: options)
+            return try builds.run(index, among: all, reporter: reporter, configure)
         }
         let results = queue.run(width: jobs ?? ProcessInfo.processInfo.activeProcessorCount)
         return zip(recipes, results).map { recipe, result in
@@ -212,20 +201,18 @@ enum RecipeBuild {
         _ recipe: Recipe, images: ImageStore, global: GlobalOptions, reporter: (any BuildReporter)? = nil, lock: LockOptions = .default,
         secrets: [String] = [], _ configure: (inout PlanRunner.Options) -> Void = { _ in }
     ) throws -> BuildResult {
-        let reporter = reporter ?? Self.reporter(nil, global, showsCached: false)
         let (cancellation, interruption) = interruptible()
         defer { interruption.end() }
         var options = PlanRunner.Options()
-        options.version = Version.text
         configure(&options)
-        let host = SandboxStepHost(try MachineHost(home: global.homeFolder, images: images), trustsImages: options.trustsBase)
-        let runner = PlanRunner(images: images, host: host, reporter: reporter, cancellation: cancellation)
-        // Before anything is asked, built or written.
-        options.secrets = try BuildSecrets(for: recipe, sources: secrets)
-        let plan = try lock.plan(recipe, global)
-        try lock.configure(&options, recipe, plan, global)
-        defer { reporter.finish() }
-        return try runner.run(plan, options: options)
+        let builds = try RecipeBuilds(
+            [recipe], images: images, global: global, lock: lock, secrets: secrets, trustsBase: options.trustsBase, cancellation: cancellation)
+        return try builds.run(0, reporter: reporter ?? Self.reporter(nil, global, showsCached: false), configure)
+    }
+
+    /// What is drawn over itself is for one build: several tell lines, each with its image.
+    static func severalStyle(_ style: Build.ProgressStyle?, _ global: GlobalOptions) -> Build.ProgressStyle? {
+        style == .tree || style == nil ? (global.quiet ? Build.ProgressStyle.none : .plain) : style
     }
 
     /// - Parameters:

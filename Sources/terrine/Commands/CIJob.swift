@@ -13,7 +13,9 @@ struct CIJob {
     let recipe: Recipe
     let revision: Revision
     let fromBranch: String?
-    let progress: Build.ProgressStyle?
+    /// Of several jobs each says whose lines these are.
+    let isOneOfMany: Bool
+    let reporter: any BuildReporter
     let caches: CacheOptions.Opened
     /// Of the key that signs the image.
     let signingKey: String?
@@ -30,19 +32,28 @@ struct CIJob {
         case there(name: String, Pull, Pull.Found)
     }
 
+    struct Outcome: Sendable {
+        let report: CIReport
+        let error: (any Error)?
+    }
+
     /// What fails is no error here, but what the report tells.
     ///
-    /// - Parameter finish: called with a good image, before it is compared; gives where its bill was written.
-    func run(_ finish: (Image) throws -> String?) throws -> (report: CIReport, error: (any Error)?) {
+    /// - Parameters:
+    ///   - build: builds the recipe with these options.
+    ///   - finish: called with a good image, before it is compared; gives where its bill was written.
+    func run(
+        build: (any BuildReporter, (inout PlanRunner.Options) -> Void) throws -> BuildResult, finish: (Image) throws -> String?
+    ) throws -> Outcome {
         let reference = Revision.reference(recipe.name, branch: revision.branch)
         // Before the build gives the name to what it makes.
         let previous = try previous(reference)
-        let recorder = BuildRecorder(RecipeBuild.reporter(progress, global, showsCached: true))
+        let recorder = BuildRecorder(reporter)
         var report = CIReport(name: recipe.name, revision: revision)
         let start = ContinuousClock.now
         var failed: (any Error)?
         do {
-            let result = try RecipeBuild.run(recipe, images: images, global: global, reporter: recorder) {
+            let result = try build(recorder) {
                 ($0.reference, $0.signingKey, $0.trustsBase) = (reference, signingKey, trusts)
                 caches.configure(&$0)
             }
@@ -67,12 +78,12 @@ struct CIJob {
         }
         report.milliseconds = (ContinuousClock.now - start).milliseconds
         report.take(recorder, checks: recipe.checks.map(\.name))
-        return (report, failed)
+        return Outcome(report: report, error: failed)
     }
 
     /// - Returns: the names that it has there.
     private func push(_ image: Image, named names: [String], to place: Remote) throws -> [String] {
-        let progress = TransferLine(global, "sending")
+        let progress = TransferLine(global, "sending", image: isOneOfMany ? recipe.name : nil)
         defer { progress.finish() }
         return try names.compactMap { $0.split(separator: ":").last }.map { tag in
             try Push(images: images, to: place.with(String(tag))) { progress.show($0) }.run(image).remote

@@ -48,7 +48,11 @@ struct ContinuousIntegration: ParsableCommand {
     @Option(help: "How progress is shown: a tree on a terminal, else lines.")
     var progress: Build.ProgressStyle?
 
+    @Option(name: .shortAndLong, help: ArgumentHelp("How many images are built at a time; as many as there are cores if you say nothing.", valueName: "count"))
+    var jobs: Int?
+
     func validate() throws {
+        if let jobs, jobs < 1 { throw ValidationError("--jobs is \(jobs): at least one image is built at a time") }
         if let push, push.contains("@") || push.split(separator: "/").last?.contains(":") == true {
             throw ValidationError("--push \(push): it has a tag, and the images get tags of their own")
         }
@@ -63,25 +67,37 @@ struct ContinuousIntegration: ParsableCommand {
             try tellUnreadable(error)
             throw error
         }
+        let isMany = recipe.areMany(recipes)
         let places = try recipes.map { one in
             try push.map {
-                try Remote(recipe.areMany(recipes) ? "\($0)/\(one.name)" : $0, home: images.home, plainHTTP: caches.remote.plainHttp)
+                try Remote(isMany ? "\($0)/\(one.name)" : $0, home: images.home, plainHTTP: caches.remote.plainHttp)
             }
         }
         // Of several images a cache's repository has one tag for all.
-        let sources = recipe.areMany(recipes) ? [] : try caches.cacheFrom.map { try Remote($0, home: images.home, plainHTTP: caches.remote.plainHttp) }
-        var outcomes: [(report: CIReport, error: (any Error)?)] = []
-        for (one, place) in zip(recipes, places) {
+        let sources = isMany ? [] : try caches.cacheFrom.map { try Remote($0, home: images.home, plainHTTP: caches.remote.plainHttp) }
+        let (cancellation, interruption) = RecipeBuild.interruptible()
+        defer { interruption.end() }
+        let builds = try RecipeBuilds(
+            recipes, images: images, global: global, lock: .default, secrets: [], trustsBase: trust, cancellation: cancellation)
+        let style = isMany ? RecipeBuild.severalStyle(progress, global) : progress
+        let queue = SideBySide<CIJob.Outcome>(recipes.count) { [self] index, all in
+            let one = recipes[index]
             let revision = try Revision.find(branch: branch, environment: ProcessInfo.processInfo.environment, folder: one.folder)
             let job = CIJob(
-                images: images, global: global, recipe: one, revision: revision, fromBranch: fromBranch, progress: progress,
-                caches: opened, signingKey: caches.sign, place: place, lookingAt: [place].compactMap { $0 } + sources, trusts: trust)
-            outcomes.append(try job.run { try writeBill($0, images, of: one, isOneOfMany: recipe.areMany(recipes)) })
+                images: images, global: global, recipe: one, revision: revision, fromBranch: fromBranch, isOneOfMany: isMany,
+                reporter: RecipeBuild.reporter(style, global, showsCached: true, image: isMany ? one.name : nil), caches: opened, signingKey: caches.sign,
+                place: places[index], lookingAt: [places[index]].compactMap { $0 } + sources, trusts: trust)
+            return try job.run {
+                try builds.run(index, among: all, reporter: $0, $1)
+            } finish: {
+                try writeBill($0, images, of: one, isOneOfMany: isMany)
+            }
         }
+        let outcomes = try queue.run(width: jobs ?? ProcessInfo.processInfo.activeProcessorCount).map { try $0.get() }
         try write(outcomes.map(\.report))
         let results = outcomes.map { CIResult($0.report, error: $0.error.map { ErrorReport.parts(of: $0) }) }
         let lines = outcomes.filter(\.report.isGood).map { CIResult.line($0.report) }.joined(separator: "\n")
-        if recipe.areMany(recipes) { try global.print(["images": results]) { lines } } else if let result = results.first { try global.print(result) { lines } }
+        if isMany { try global.print(["images": results]) { lines } } else if let result = results.first { try global.print(result) { lines } }
         let errors = outcomes.compactMap { outcome in outcome.error.map { (outcome.report.name, $0) } }
         guard let first = errors.first else { return }
         if !global.json {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ChunkStore
 import Foundation
 import Images
 import Machines
@@ -39,23 +40,40 @@ struct History: ParsableCommand {
     @Argument(help: "The image.", completion: .images)
     var image: String
 
+    @Flag(help: "Tell the tree digest of every image, also where none is recorded: then its files are read.")
+    var trees = false
+
     private struct Result: Encodable {
         var history: [ImageStore.Ancestor]
     }
 
     func run() throws {
         let images = try global.images()
-        let history = try images.history(images.resolve(image))
+        var history = try images.history(images.resolve(image))
+        if trees { try addTrees(to: &history, images) }
         try global.print(Result(history: history)) {
-            TextTable.render(
-                ["DIGEST", "STEP", "KEY", "CHUNKS", "ADDED", "TOOK", "CREATED", "COMMIT", "BUILDER"],
-                history.map { one in
-                    [
-                        String(one.digest.dropFirst(7).prefix(12)), one.step ?? "-", one.cacheKey.map { String($0.prefix(12)) } ?? "-", String(one.chunks),
-                        bytesText(one.addedBytes), one.milliseconds.map { String(format: "%.1f s", Double($0) / 1000) } ?? "-", one.created,
-                        one.commit.map { String($0.prefix(12)) } ?? "-", one.builder ?? "-",
-                    ]
-                })
+            let heads = ["DIGEST", "STEP", "KEY", "CHUNKS", "ADDED", "TOOK", "CREATED", "COMMIT", "BUILDER"]
+            let rows = history.map { one in
+                [
+                    String(one.digest.dropFirst(7).prefix(12)), one.step ?? "-", one.cacheKey.map { String($0.prefix(12)) } ?? "-", String(one.chunks),
+                    bytesText(one.addedBytes), one.milliseconds.map { String(format: "%.1f s", Double($0) / 1000) } ?? "-", one.created,
+                    one.commit.map { String($0.prefix(12)) } ?? "-", one.builder ?? "-",
+                ]
+            }
+            if !trees { return TextTable.render(heads, rows) }
+            let digests = history.map { one in one.treeDigest.map { String($0.dropFirst(7).prefix(12)) } ?? "-" }
+            return TextTable.render(heads + ["TREE"], zip(rows, digests).map { $0 + [$1] })
+        }
+    }
+
+    private func addTrees(to history: inout [ImageStore.Ancestor], _ images: ImageStore) throws {
+        // A step that changed nothing has its parent's files, which are read once.
+        var known: [[Digest]: String] = [:]
+        for index in history.indices where history[index].treeDigest == nil {
+            let image = try images.resolve(history[index].digest)
+            // A disk that holds no files that can be read has no such digest.
+            known[image.layers] = known[image.layers] ?? (try? images.treeDigest(of: image))?.description
+            history[index].treeDigest = known[image.layers]
         }
     }
 }

@@ -76,15 +76,20 @@ struct PullCommand: ParsableCommand {
     }
 }
 
-/// Progress of a transfer on the error stream: a line that changes on a terminal, else one now and then.
+/// Progress of a transfer on the error stream: a line that changes on a terminal, else one now and then. Of several at a time none has a line to itself.
 final class TransferLine: Sendable {
-    private let isTerminal = isatty(2) == 1
+    private let isTerminal: Bool
     private let isSilent: Bool
     private let verb: String
     private let last = Mutex<ContinuousClock.Instant?>(nil)
     private let isShown = Atomic(false)
 
-    init(_ global: GlobalOptions, _ verb: String) { (isSilent, self.verb) = (LogLevel.current < .info || global.json && isatty(2) != 1, verb) }
+    /// - Parameter image: which one this is, when several are sent side by side.
+    init(_ global: GlobalOptions, _ verb: String, image: String? = nil) {
+        isTerminal = image == nil && isatty(2) == 1
+        isSilent = LogLevel.current < .info || global.json && isatty(2) != 1
+        self.verb = image.map { "\($0) | \(verb)" } ?? verb
+    }
 
     func show(_ progress: TransferProgress) {
         if isSilent { return }
