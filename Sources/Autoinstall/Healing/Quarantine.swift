@@ -35,6 +35,11 @@ public enum Quarantine {
             }
             let pattern = "^(\(tests.map { $0.replacing(".", with: "[.]") }.joined(separator: "|")))$"
             return command.replacingCharacters(in: range, with: "ctest -E \(ShellQuote.word(pattern))")
+        case .mocha:
+            // What follows `--` gets to the end of the script that npm runs.
+            guard command.hasPrefix("npm test") || command.hasPrefix("npx mocha") else { return nil }
+            let titles = tests.map { String($0.map { $0.isLetter || $0.isNumber || $0 == " " ? $0 : "." }) }
+            return "\(command)\(command.hasPrefix("npm ") ? " --" : "") --invert --grep \(ShellQuote.word("^(\(titles.joined(separator: "|")))$"))"
         default: return nil
         }
     }

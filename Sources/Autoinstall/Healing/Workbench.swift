@@ -48,16 +48,21 @@ public struct Workbench: Sendable {
     ///   - skipping: checks that need not run.
     ///   - fromClean: every step runs, whatever is cached.
     ///   - limit: how long one goal may take, whatever its check says.
-    ///   - spent: gets what package managers, steps and goals took, also when this throws.
+    ///   - meter: gets what package managers, steps and goals took, also when this throws, and then what was running.
     func attempt(
         _ recipe: Recipe, goals: [String: Goal], skipping: Set<String> = [], fromClean: Bool = false, deadline: ContinuousClock.Instant,
-        limit: Duration? = nil, spent: inout Duration,
+        limit: Duration? = nil, meter: inout Meter,
         isNeedless: (Goal, [GoalRunner.Run]) -> Bool = { _, _ in false }
     ) throws -> Attempt {
         var attempt = Attempt()
         let journal = StepJournal(reporter)
         var inGoals = Duration.zero
-        defer { spent += journal.spent + inGoals }
+        meter.interrupted = nil
+        var hasEnded = false
+        defer {
+            if !hasEnded { meter.interrupted = journal.running }
+            meter.spent += journal.spent + inGoals
+        }
         var options = PlanRunner.Options()
         options.ignoresCache = fromClean
         options.secrets = try secrets(recipe)
@@ -70,10 +75,11 @@ public struct Workbench: Sendable {
             attempt.builtSteps = made.steps.count { !$0.isCached }
         } catch let error as BuildError where error.code == "stepFailed" {
             attempt.broken = try broken(error, journal, plan)
+            hasEnded = true
             return attempt
         }
         attempt.image = image
-        let runner = GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
+        let runner = GoalRunner(host: host, reporter: journal, cancellation: cancellation, deadline: deadline, limit: limit)
         let checks = recipe.checks.filter { !skipping.contains($0.name) }.map { (check: $0, goal: goals[$0.name]) }
         let began = ContinuousClock.now
         do {
@@ -85,6 +91,7 @@ public struct Workbench: Sendable {
             throw error
         }
         inGoals = attempt.runs.reduce(.zero) { $0 + $1.duration }
+        hasEnded = true
         return attempt
     }
 
