@@ -77,6 +77,8 @@ public struct Ecosystem: Hashable, Sendable {
     /// In the table of suites.
     public internal(set) var language: String?
     public internal(set) var buildSystem: String?
+    /// What it builds lies among the sources, where another build system may find it.
+    public internal(set) var isInSources = false
     public internal(set) var detect: [Selector] = []
     /// Without any of ``detect``: so many files of this glob.
     public internal(set) var guess: (glob: String, least: Int)? {

@@ -17,7 +17,8 @@ extension RecipeSchema {
             key("detect", "a list of globs, or of { file, content }", required: true), key("guess", "{ files, least }"),
             key("versions", "a list of { file, content, bare, value }"), key("packages", "a list of { apt, pip, when, unless }"),
             key("install", "a list of { manager, files, project }"), key("env", "a mapping of names to values"), key("steps", "a list of { name, run }"),
-            key("covers", "a list of patterns"), key("runners", "a list of { runner, run, packages }"), key("goals", "a list of { kind, run }"),
+            key("in-sources", "true or false"), key("covers", "a list of patterns"), key("runners", "a list of { runner, run, packages }"),
+            key("goals", "a list of { kind, run }"),
         ])
     static let ecosystemSelector = RecipeSchema(noun: "a selector", keys: selecting)
     static let ecosystemGuess = RecipeSchema(noun: "`guess`", keys: [key("files", "a glob", required: true), key("least", "a number")])
@@ -64,6 +65,7 @@ extension RecipeDecoder {
         ecosystem.description = fields.text("description")
         ecosystem.language = fields.name("language")
         ecosystem.buildSystem = fields.text("build")
+        ecosystem.isInSources = fields.flag("in-sources") ?? false
         ecosystem.detect = fields.list("detect").compactMap { item in
             if case .scalar = item.node.value { return glob(item.node, item.path).map { Ecosystem.Selector(file: $0) } }
             return self.fields(item.node, .ecosystemSelector, item.path).flatMap { selector($0) }

@@ -17,6 +17,8 @@ struct EcosystemProjects {
     private static let aside: Set = [
         "test", "tests", "testing", "testdata", "example", "examples", "sample", "samples", "demo", "demos", "fixture", "fixtures", "doc", "docs", "template",
         "templates", "benchmark", "benchmarks", "contrib", "e2e", "spec", "t", "website", "site", ".github", ".devcontainer", ".terrine",
+        // For other systems.
+        "windows", "win32", "win", "msvc", "msys", "mingw", "macos", "osx", "ios", "android", "vms", "os2", "dos", "amiga",
     ]
 
     let repository: Repository

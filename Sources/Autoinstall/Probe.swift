@@ -22,7 +22,9 @@ public struct Probe: Sendable {
     public func run(_ repository: Repository) throws -> Result {
         let catalog = try EcosystemCatalog(home: home, repository: repository)
         let places = EcosystemProjects(repository: repository)
-        let all = catalog.ecosystems.flatMap { places.find($0) }
+        // What builds in a folder of its own goes before what leaves its files among the sources.
+        let ecosystems = catalog.ecosystems.filter { !$0.isInSources } + catalog.ecosystems.filter(\.isInSources)
+        let all = ecosystems.flatMap { places.find($0) }
         // A guess counts where nothing better was found.
         let projects = all.filter { project in project.origin != .guess || !all.contains { $0.origin != .guess && $0.ecosystem.name != "make" } }
         var findings = Findings()

@@ -165,6 +165,14 @@ struct SummaryReader: Sendable {
                 [(.total, #"run: (\d+)"#), (.failed, #"Failures: (\d+)"#), (.failed, #"Errors: (\d+)"#), (.skipped, #"Skipped: (\d+)"#)]),
             rule(#"No tests to run\."#, []),
         ]),
+        .junitConsole: SummaryReader(rules: [
+            rule(
+                #"^\[\s*\d+ tests (?:successful|failed|aborted|skipped)\s*\]"#,
+                [
+                    (.passed, #"(\d+) tests successful"#), (.failed, #"(\d+) tests failed"#), (.skipped, #"(\d+) tests aborted"#),
+                    (.skipped, #"(\d+) tests skipped"#),
+                ])
+        ]),
         // Gradle itself counts only when something failed; the goal prints the heads of its reports.
         .gradle: SummaryReader(
             rules: [
@@ -296,8 +304,14 @@ struct SummaryReader: Sendable {
             rule(#"^\d+/\d+ modules FAILED unittests"#, [(.failed, #"^(\d+)"#), (.total, #"/(\d+)"#)]),
             rule(#"^\d+ test\(s\) run, \d+ failed"#, [(.total, #"^(\d+)"#), (.failed, #"(\d+) failed"#)]),
         ]),
-        .plain: SummaryReader(rules: [
-            rule(#"^\W*(?:[Tt]otal:? )?\d+ tests?\b.*\b\d+ passed\b.*\b\d+ failed\b"#, [(.passed, #"(\d+) passed"#), (.failed, #"(\d+) failed"#)])
-        ]),
+        .plain: SummaryReader(
+            rules: [
+                rule(#"^\W*(?:[Tt]otal:? )?\d+ tests?\b.*\b\d+ passed\b.*\b\d+ failed\b"#, [(.passed, #"(\d+) passed"#), (.failed, #"(\d+) failed"#)])
+            ],
+            // A line for each test: `#12 it parses: PASSED`.
+            otherwise: [
+                rule(#"[:.\])] *\[?(?:PASSED|PASS)\]?\s*$"#, [(.passed, #"PASS(?:ED)?"#)]),
+                rule(#"[:.\])] *\[?(?:FAILED|FAIL)\]?\s*$"#, [(.failed, #"FAIL(?:ED)?"#)]),
+            ]),
     ]
 }

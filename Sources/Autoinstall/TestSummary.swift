@@ -6,6 +6,7 @@ public struct TestSummary: Hashable, Sendable, Codable, CustomStringConvertible 
     public enum Runner: String, Sendable, Codable, CaseIterable {
         case pytest, unittest, ctest, automake, meson, go, cargo, mocha, jest, vitest, ava, surefire, gradle, prove, rspec, minitest, phpunit, busted, cabal
         case nodeTest = "node-test"
+        case junitConsole = "junit-console"
         case tap
         case exUnit = "exunit"
         case eUnit = "eunit"

@@ -255,7 +255,8 @@ final class DiskServer: Sendable {
         kill(process.pid, SIGKILL)
         // It holds the files of the store until it has gone, and a slow host's write comes first.
         guard waitUntil(lookingEvery: 5000, atMost: 2000, { ProcessIdentity(of: process.pid) == nil }) else {
-            throw MachineError("hung", "the disk's server (process \(process.pid)) was killed and has not ended", fix: "look for failing storage in the kernel's log")
+            throw MachineError(
+                "hung", "the disk's server (process \(process.pid)) was killed and has not ended", fix: "look for failing storage in the kernel's log")
         }
     }
 }

@@ -35,6 +35,8 @@ enum KnowledgeFixture {
         #expect(packages.packages(forPkgConfig: "shared-mime-info") == ["shared-mime-info"])
         #expect(packages.packages(forCMake: "fmt") == ["libfmt-dev"])
         #expect(packages.packages(forCMake: "Qt5Core") == ["qtbase5-dev"])
+        // One that is called so goes before one that carries its own way to find it.
+        #expect(packages.packages(forCMake: "CppUnit") == ["libcppunit-dev"])
         #expect(packages.packages(forCMake: "ZLIB").first == "zlib1g-dev")
         #expect(packages.packages(forCMake: "Wayland") == ["extra-cmake-modules"])
         #expect(packages.packages(KnowledgeKey(.cmakeFinder, "curl")) == [])

@@ -148,6 +148,9 @@ import Testing
         #expect(Quarantine.candidates(lacks(1), of: TestSummary(.pytest, passed: 98, failed: 2)) == nil)
         #expect(Quarantine.candidates([], of: TestSummary(.pytest, passed: 98, failed: 2)) == nil)
         #expect(Quarantine.command("pytest", without: ["a.py::t[x y]"], runner: .pytest) == "export PYTEST_ADDOPTS='--deselect=\"a.py::t[x y]\"'\npytest")
+        #expect(
+            Quarantine.command("npm test", without: ["CLI writes a file.", "x"], runner: .mocha) == "npm test -- --invert --grep '^(CLI writes a file.|x)$'"
+                && Quarantine.command("make test", without: ["x"], runner: .mocha) == nil)
         #expect(Quarantine.command("cd b && ctest -V", without: ["a.b", "c"], runner: .ctest) == "cd b && ctest -E '^(a[.]b|c)$' -V")
         #expect(
             Quarantine.command("cd b && cargo test --release", without: ["a::b", "c"], runner: .cargo)

@@ -5,6 +5,9 @@ import Testing
 /// `terrine autoinstall` with a model behind real HTTP, on machines of the small base.
 @Suite("Autoinstall with a model", .enabled(if: MachineNeeds.met), .serialized) struct AutoinstallModelTests {
     private struct Report: Decodable {
+        struct Model: Decodable { let questions, tokens: Int }
+
+        let model: Model?
         struct Change: Decodable { let reason: String }
         let result: String
         let proven: Bool
@@ -56,6 +59,10 @@ import Testing
             #expect(written.contains("echo 'frob = on'") && !written.contains("frob = off") && written.contains("proposed by recorded"))
             let asked = try #require(server.requests.first).body
             #expect(asked.contains("E42: the frobnicator is off") && !asked.contains("key-of-the-test"))
+            // What it was told of the repository, and what asking has cost.
+            #expect(asked.contains("at its root: ") && asked.contains("kinds of project: "))
+            let model = try #require(report.model)
+            #expect(model.questions == server.requests.count && model.tokens > 0)
         }
     }
 

@@ -12,7 +12,7 @@ public struct Diagnosis: Diagnoser {
     public init(_ diagnosers: [any Diagnoser]) { self.diagnosers = diagnosers }
 
     /// - Parameter home: TERRINE_HOME, whose `diagnosers` count too.
-    public init(home: String? = nil) throws { self.init([try DiagnosisRules(home: home), TraceDiagnoser(), ExitDiagnoser()]) }
+    public init(home: String? = nil) throws { self.init([try DiagnosisRules(home: home), TraceDiagnoser(), ExitDiagnoser(), MochaDiagnoser()]) }
 
     public func findings(in failure: Failure) -> [Lack] { Self.ordered(diagnosers.flatMap { $0.findings(in: failure) }.map(Self.refined)) }
 

@@ -32,6 +32,12 @@ struct OutputText: Sendable {
         (paragraphBytes, paragraphs) = Self.join(lineBytes, self.lines)
     }
 
+    /// The last lines for a reader, each cut where it is longer than a page is wide.
+    static func shown(_ output: String, last count: Int) -> [String] {
+        let text = String(decoding: plain(Array(output.utf8.suffix(64 << 10))), as: UTF8.self)
+        return text.split(whereSeparator: \.isNewline).suffix(count).map { String($0.prefix(400)) }
+    }
+
     private static func join(_ bytes: [UInt8], _ lines: [Part]) -> ([UInt8], [Part]) {
         var out: [UInt8] = []
         var parts: [Part] = []

@@ -15,6 +15,8 @@ public struct RemedyContext: Sendable {
     public var checkedSecrets: Set<String>
     /// Services that can stand in: those of the table that have a program.
     public var services: ServiceTable
+    /// Registries that could not be reached so far.
+    public var unreachable: Set<Registry> = []
 
     public init(
         knowledge: IndexedPackages, suite: String = "bookworm", workspace: String = "/workspace", files: Set<String> = [],

@@ -17,7 +17,8 @@ extension RemedyPlanner {
         case "aclocal":
             apt(lack, orElse(packages.packages(forModule: lack.subject, language: language), lack.subject.hasPrefix("AX_") ? ["autoconf-archive"] : []))
         case "gobject": apt(lack, gobject(lack.subject))
-        case "rust-target", "java-package", "ocaml-module", "haskell-module": []
+        case "java-package": javaPackage(lack)
+        case "rust-target", "ocaml-module", "haskell-module": []
         default: distribution(lack) + byLanguage(lack, language)
         }
     }
@@ -42,6 +43,7 @@ extension RemedyPlanner {
         if lack.language == "python-distribution" { return [pip(lack, ImportNames.normalised(lack.subject))] }
         var remedies: [Remedy] = []
         if root == "distutils" || root == "pkg_resources" { remedies.append(pip(lack, root == "pkg_resources" ? "setuptools<81" : "setuptools")) }
+        if ImportNames.removed[root] == "3.0" { return python2(lack) }
         if let version = ImportNames.removed[root] { remedies += suite(lack, "python", "<\(version)") }
         if ImportNames.standardLibrary.contains(root) { return remedies + apt(lack, packages.packages(forModule: root, language: "python")) }
         if ImportNames.removed[root] != nil { return remedies }
@@ -133,6 +135,8 @@ extension RemedyPlanner {
         let found = packages.packages(forModule: lack.subject, language: "go")
         var remedies: [Remedy] = []
         if context.has("go.mod") { remedies += context.has("go.sum") ? projectStep(lack, "go") : step(lack, .declared, "fetch modules", "go mod download") }
+        // Where the distribution stands in for the proxy, all that is missing is the package.
+        if context.unreachable.contains(.go), context.has("go.mod") { return apt(lack, found, limit: 1) }
         for name in found.prefix(1) {
             // Outside modules: the distribution's sources are a GOPATH.
             let patches: [RecipePatch] = [
@@ -141,6 +145,19 @@ extension RemedyPlanner {
             remedies.append(Remedy(lack, .distribution, patches, "module \(lack.subject): \(lack.evidence)"))
         }
         return remedies
+    }
+
+    /// Nothing says which artifact a Java package is of: one whose group begins it, else a library that has its last words for a name.
+    private func javaPackage(_ lack: Lack) -> [Remedy] {
+        let words = lack.subject.split(separator: ".").map(String.init)
+        let declared = (context.declared["java"] ?? [:]).keys.sorted().filter { name in
+            name.split(separator: ":").first.map { lack.subject.hasPrefix($0) } ?? false
+        }
+        let names = (1...3).flatMap { count in words.count > count ? [words.suffix(count).joined(separator: "-"), words[words.count - count]] : [] }
+        let found =
+            declared.flatMap { packages.packages(forModule: $0, language: "java").prefix(1) }
+            + names.flatMap { packages.packages(KnowledgeKey(.jar, $0)).prefix(1) }
+        return apt(lack, found)
     }
 
     private func projectStep(_ lack: Lack, _ manager: String) -> [Remedy] {

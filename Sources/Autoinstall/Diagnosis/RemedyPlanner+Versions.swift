@@ -14,7 +14,7 @@ extension RemedyPlanner {
         let wanted = lack.detail ?? ""
         switch lack.subject {
         case "python" where wanted == "<3":
-            return [Remedy(lack, .distribution, [.base("debian-bullseye"), .package(manager: "apt", name: "python2")], lack.evidence)]
+            return python2(lack)
         case "cmake", "meson", "ninja":
             // PyPI has the program itself, newer than any suite.
             return [pip(lack, lack.subject + Self.pipConstraint(wanted))] + suite(lack, lack.subject, wanted)
@@ -27,6 +27,21 @@ extension RemedyPlanner {
         default: return upgraded(lack, wanted)
         }
     }
+
+    /// The last suite that has it, and a virtual environment of it in the place of Python 3's: `python` and `pip` are then its own.
+    func python2(_ lack: Lack) -> [Remedy] {
+        let packages = ["python2", "python2-dev", "virtualenv"].map { RecipePatch.package(manager: "apt", name: $0) }
+        let patches = [RecipePatch.base("debian-bullseye")] + packages + [.step(name: "python 2", run: Self.python2Environment)]
+        return [Remedy(lack, .distribution, patches, "python <3: \(lack.evidence)")]
+    }
+
+    /// What was to be in the environment is installed anew, in the last versions for Python 2.
+    private static let python2Environment = #"""
+        names=$("$VIRTUAL_ENV/bin/pip" list --format=freeze --not-required | sed -n 's/==.*//p' | grep -v -x -e pip -e setuptools -e wheel || :)
+        virtualenv --clear --python=python2 "$VIRTUAL_ENV"
+        [ -z "$names" ] || "$VIRTUAL_ENV/bin/pip" install $names
+
+        """#
 
     /// A library that is too old here may be newer in a later suite.
     private func upgraded(_ lack: Lack, _ wanted: String) -> [Remedy] {

@@ -14,7 +14,13 @@ public struct RemedyPlanner: Sendable {
         if !Self.isPlain(lack) { return Advice(remedies: [], blocker: blocker(lack)) }
         var seen: Set<[RecipePatch]> = []
         let ordered = remedies(lack).enumerated().sorted { ($0.element.source, $0.offset) < ($1.element.source, $1.offset) }.map(\.element)
-        return Advice(remedies: ordered.filter { !$0.patches.isEmpty && seen.insert($0.patches).inserted }, blocker: blocker(lack))
+        return Advice(
+            remedies: ordered.filter { !$0.patches.isEmpty && !isOutOfReach($0) && seen.insert($0.patches).inserted }, blocker: blocker(lack))
+    }
+
+    /// What comes from a registry that cannot be reached would only be waited for.
+    private func isOutOfReach(_ remedy: Remedy) -> Bool {
+        remedy.patches.contains { Registry.needed(for: $0).map(context.unreachable.contains) ?? false }
     }
 
     /// Names come from what a stranger's program printed, and become parts of recipes and scripts: only letters that mean nothing to a shell.

@@ -69,8 +69,8 @@ struct GoalRunner {
             let calls = "execve,execveat,open,openat,stat,lstat,newfstatat,statx,access,faccessat,faccessat2"
             let command = "strace -f -qq -s 4096 -e trace=\(calls) -e signal=none -o \(folder)/calls /bin/sh -e -c \(ShellQuote.word(check.run))"
             let run = try run(check, goal, image, recipe, machine, command: command)
-            let calls = try machine.root.read(folder + "/calls")
-            return (run, TraceRecord(strace: String(decoding: calls, as: UTF8.self)))
+            let record = try machine.root.read(folder + "/calls")
+            return (run, TraceRecord(strace: String(decoding: record, as: UTF8.self)))
         }
     }
 

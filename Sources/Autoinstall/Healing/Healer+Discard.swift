@@ -82,6 +82,42 @@ extension Healer {
         return true
     }
 
+    /// The distribution in the place of registries that cannot be reached. Each is asked once: a step of a draft that only fetches from one goes.
+    mutating func replaceRegistries(_ failing: [Failing]) throws -> Bool {
+        var hasChanged = false
+        for item in failing {
+            let found = item.lacks.lazy.compactMap { lack in Registry.unreachable(lack, by: item.failure.command).map { (lack, $0) } }.first
+            guard let (lack, registry) = found, unreachable.insert(registry).inserted else { continue }
+            let text = try text()
+            let planner = try remedies(for: try read(text))
+            if !blockers.contains(where: { $0.key == LackKey(lack) }) { blockers.append((LackKey(lack), item.target, planner.advice(for: lack).blocker)) }
+            let replacement = planner.distribution(insteadOf: registry, for: lack)
+            if let replacement, let (fix, _) = try fix(replacement.remedy, item.target, text) {
+                tell("  trying: \(fix.why)")
+                fixes.append(fix)
+                hasChanged = true
+            }
+            if dropLists(of: registry) {
+                hasChanged = true
+            } else if replacement?.isForClient != true, broken != nil, draft != nil, try dropBroken() {
+                // What only fetches has nothing to do any more, whatever else is found.
+                if let dropped = droppedSteps.last { restoredSteps.insert(dropped.step.value.name) }
+                hasChanged = true
+            }
+        }
+        return hasChanged
+    }
+
+    /// Takes out of a draft what a manager was to fetch from a registry, when that is what broke the build.
+    private mutating func dropLists(of registry: Registry) -> Bool {
+        guard let manager = managerOfLayer, draft != nil, Registry.needed(for: .package(manager: manager, name: "")) == registry else { return false }
+        draft?.packages[manager] = nil
+        draft?.projects[manager] = nil
+        for key in draft?.packageFiles.keys.filter({ $0.manager == manager }) ?? [] { draft?.packageFiles[key] = nil }
+        notes.append("left out: what \(manager) was to fetch, since \(registry) cannot be reached")
+        return true
+    }
+
     /// Puts back what was left out before something was found that it may have lacked; once.
     mutating func restoreSteps() {
         for (place, step, note) in droppedSteps.reversed() where restoredSteps.insert(step.value.name).inserted {
@@ -181,6 +217,9 @@ extension Healer {
         if !blockers.contains(where: { $0.key == LackKey(lack) }) { blockers.append((LackKey(lack), .step("secrets"), Blocker(lack, fix, .secretHolder))) }
     }
 
+    /// Tests that skip what they lack, such as a service, pass without it: fewer that ran are a lack.
+    private static func passed(_ run: GoalRunner.Run) -> Int { run.goal.kind == .test ? run.summary?.passed ?? 0 : 0 }
+
     /// Of changes that were made together for the same failure, those go without which the goals are reached too; as long as a quarter of the time left allows.
     mutating func minimise() throws {
         let together = Dictionary(grouping: fixes.filter { $0.remedy != nil }) { "\($0.round) \($0.targets.first.map { "\($0)" } ?? "")" }
@@ -197,7 +236,7 @@ extension Healer {
             let checked = Set(candidate.targets.map(\.name))
             let isForGoals = candidate.targets.allSatisfy { if case .check = $0 { true } else { false } }
             _ = try attempt(recipe, skipping: isForGoals ? promised.subtracting(checked) : [])
-            if broken == nil, promised.isSubset(of: reached) {
+            if broken == nil, promised.isSubset(of: reached), runs.allSatisfy({ Self.passed($0.value) >= known[$0.key].map(Self.passed) ?? 0 }) {
                 notes.append("not needed after all, and left out: \(candidate.why)")
             } else {
                 (fixes, runs, broken) = (before, known, nil)

@@ -65,10 +65,14 @@ public struct Healer {
     var looked: [String: Failing] = [:]
     /// What broke the last build.
     var broken: Failing?
+    /// What goals and steps that did not work printed last, by name.
+    var lastFailures: [String: Failure] = [:]
     var notes: [String] = []
     /// Steps of a draft that failed and were left out: they have a second chance when something was found that may be what they lacked.
     var droppedSteps: [(place: Int, step: RecipeDraft.Entry<StepDraft>, note: String)] = []
     var restoredSteps: Set<String> = []
+    /// Registries that could not be reached: nothing that needs one is tried again.
+    var unreachable: Set<Registry> = [] { didSet { planner = nil } }
     var discarded: [(goal: Goal, why: String)] = []
     var quarantined: [Quarantine.Entry] = []
     /// Goals that were run once more to see what they look for.
@@ -77,6 +81,10 @@ public struct Healer {
     var isProven = false
     /// In package managers, steps and goals.
     var spent = Duration.zero
+    /// Of one round.
+    private var longest = Duration.zero
+    /// What was running when the time was over.
+    var interrupted: Meter.Interrupted?
     /// Opening indices of packages, and making those that are missed.
     var indexing = Duration.zero
     /// Steps that the first round found made.
@@ -113,12 +121,15 @@ public struct Healer {
             if original == nil { try begin() }
             try proveOrStop()
         } catch let error as BuildError where error.code == "cancelled" && ContinuousClock.now >= deadline {
-            notes.append("the time was over: \(options.budget.formatted()) (--budget)")
+            let last = interrupted.map { ", in the \($0)" } ?? ""
+            notes.append("the time was over: \(options.budget.formatted()) (--budget)\(last)")
         } catch let error as BuildError where error.code == "missingSecret" {
             let recipe = try read(try text())
             for secret in recipe.secrets where secret.isRequired { block(secret: secret.name, error.message) }
         }
-        return try report(seconds: ContinuousClock.now - start)
+        var spending: ModelProposer.Spent?
+        if let proposer { spending = try waiting { await proposer.spending } }
+        return try report(seconds: ContinuousClock.now - start, model: spending)
     }
 
     private mutating func proveOrStop() throws {
@@ -156,12 +167,19 @@ public struct Healer {
             rounds += 1
             let recipe = try read(try text(exploring: true))
             tell("round \(rounds): \(recipe.steps.count + recipe.packages.requests.count) steps, \(recipe.checks.count - reached.count) goals to reach")
+            let began = ContinuousClock.now
             _ = try attempt(recipe, skipping: reached)
+            longest = max(longest, .now - began)
             let failing = open
             if failing.isEmpty { return }
+            // The proof takes about as long as the longest round, and without it all is for nothing.
+            if hasTests, ContinuousClock.now + longest * 1.5 > deadline {
+                return notes.append("what is left of \(options.budget.formatted()) is for the proof: goals beside the tests were not mended")
+            }
             for item in failing { tell("  \(item.target.name): \(Self.summary(item))") }
             withdrawUseless(failing)
             if try dropUnavailable() { continue }
+            if try replaceRegistries(failing) { continue }
             if try choose(failing) { more += hasTests ? 1 : 0 } else if try dropBroken() {} else if try !trace(failing), try !propose(failing) { return }
             // Once tests run, what is left is worth a little more, and not everything.
             if more > 2 { return }
@@ -199,8 +217,20 @@ public struct Healer {
         var lacks = lacks(failure)
         // Of what ended well only what is certain counts.
         if run.exit == run.goal.exit { lacks.removeAll { $0.confidence < .certain } }
+        // Who wrote a recipe said who runs its checks.
+        if original == nil, run.goal.kind == .test, run.summary.map({ $0.ran > 0 }) ?? false,
+            lacks.allSatisfy({ $0.kind == .failingTest || $0.confidence == .possible })
+        {
+            // Root may do what tests expect to be refused.
+            lacks.append(
+                Lack(
+                    .unprivileged, "root", evidence: "\(run.outcome.problem(exit: run.goal.exit)), as root", confidence: .possible, rule: Self.asRoot))
+        }
         return Failing(target: .check(run.goal.name), failure: failure, lacks: lacks, run: run)
     }
+
+    /// The rule of a lack that nothing names.
+    static let asRoot = "tests-as-root"
 
     func lacks(_ failure: Failure) -> [Lack] { diagnosis?.findings(in: failure) ?? [] }
 
@@ -280,7 +310,7 @@ public struct Healer {
         return made
     }
 
-    private mutating func remedies(for recipe: Recipe) throws -> RemedyPlanner {
+    mutating func remedies(for recipe: Recipe) throws -> RemedyPlanner {
         let suite = RemedyContext.suite(of: recipe)
         if let planner, planner.suite == suite { return planner.planner }
         let known = try packages(suite: suite)
@@ -289,7 +319,9 @@ public struct Healer {
             repository = (opened, try Probe(home: home, knowledge: known).run(opened))
         }
         guard let (files, found) = repository else { throw AutoinstallError("internal", "there is no repository") }
-        let made = RemedyPlanner(RemedyContext(files, found, recipe: recipe, knowledge: known))
+        var context = RemedyContext(files, found, recipe: recipe, knowledge: known)
+        context.unreachable = unreachable
+        let made = RemedyPlanner(context)
         planner = (suite, made)
         return made
     }
@@ -300,12 +332,12 @@ public struct Healer {
         let goals = goals
         let earlier = runs.values.filter { skipping.contains($0.goal.name) }
         let isDraft = original == nil
-        var time = Duration.zero
-        defer { spent += time }
+        var meter = Meter()
+        defer { (spent, interrupted) = (spent + meter.spent, meter.interrupted) }
         let limit = fromClean || original != nil ? nil : options.budget / 3
         let attempt = try workbench.attempt(
             recipe, goals: goals, skipping: skipping, fromClean: fromClean, startsNear: original == nil && !exploresPlainly, deadline: deadline, limit: limit,
-            spent: &time
+            meter: &meter
         ) { goal, now in
             isDraft && !fromClean && Self.isNeedless(goal, earlier + now)
         }
@@ -314,14 +346,18 @@ public struct Healer {
         if diagnosis == nil, attempt.broken != nil || attempt.runs.contains(where: { !$0.outcome.isReached }) { diagnosis = try Diagnosis(home: home) }
         broken = attempt.broken.map { broken in
             let failure = Failure(command: broken.command, exitCode: broken.exit, output: broken.output, goalKind: .build)
+            lastFailures[broken.id.isEmpty ? broken.target.name : broken.id] = failure
             return Failing(target: broken.target, failure: failure, lacks: lacks(failure))
         }
         brokenID = attempt.broken?.id ?? ""
         for run in attempt.runs {
             runs[run.goal.name] = run
+            lastFailures[run.goal.name] = run.outcome.isReached ? nil : Failure(command: run.goal.command, exitCode: run.exit, output: run.output)
             looked[run.goal.name] = run.outcome.isReached ? nil : look(run)
         }
         if attempt.broken == nil {
+            let worked = recipe.steps.map { "steps.\($0.name)" } + recipe.packages.requests.map { "packages.\($0.manager.name)" } + recipe.services.map(\.name)
+            for name in worked { lastFailures[name] = nil }
             // What needed not run says nothing any more about what it lacked before.
             let now = Set(attempt.runs.map(\.goal.name)).union(skipping)
             for check in recipe.checks where !now.contains(check.name) { runs[check.name] = nil }
@@ -412,11 +448,12 @@ public struct Healer {
         for remedy in try trial(advice.remedies, lack, target) where tried.insert(Tried(key: key, patches: remedy.patches)).inserted {
             if let made = try fix(remedy, target, text) { return made }
         }
-        if !blockers.contains(where: { $0.key == key }) { blockers.append((key, target, advice.blocker)) }
+        // A guess of ours that did not help blocks nobody.
+        if lack.rule != Self.asRoot, !blockers.contains(where: { $0.key == key }) { blockers.append((key, target, advice.blocker)) }
         return nil
     }
 
-    private func fix(_ remedy: Remedy, _ target: Fix.Target, _ text: String) throws -> (fix: Fix, text: String)? {
+    func fix(_ remedy: Remedy, _ target: Fix.Target, _ text: String) throws -> (fix: Fix, text: String)? {
         let isOfPackages = if case .step = target { brokenID.hasPrefix("packages.") } else { false }
         let fix = Fix(change: .remedy(remedy), targets: [target], round: rounds, isForPackages: isOfPackages, why: remedy.reason)
         do {

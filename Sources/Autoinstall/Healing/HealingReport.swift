@@ -29,6 +29,16 @@ public struct HealingReport: Encodable, Sendable {
         public var quarantined = 0
     }
 
+    /// What a goal or step that does not work printed last.
+    public struct Output: Encodable, Sendable {
+        public let name: String
+        public let exit: Int32
+        public let lines: [String]
+
+        /// What follows from a failure is long, and what it is stands near the end.
+        static let limit = 40
+    }
+
     public struct Change: Encodable, Sendable {
         public let round: Int
         public let reason: String
@@ -56,6 +66,10 @@ public struct HealingReport: Encodable, Sendable {
     public let ownSeconds: Double
     public let saved: Saved
     public let blockers: [Blocker]
+    /// Of what does not work at the end, and of steps that were left out.
+    public let failures: [Output]
+    /// What asking a model has cost; absent when none was named.
+    public let model: ModelProposer.Spent?
     /// Every step was built from the base on with nothing taken from a cache, and all goals of the recipe were reached.
     public let proven: Bool
     public let changes: [Change]
@@ -105,7 +119,7 @@ public struct HealingReport: Encodable, Sendable {
 }
 
 extension Healer {
-    mutating func report(seconds: Duration) throws -> HealingReport {
+    mutating func report(seconds: Duration, model: ModelProposer.Spent?) throws -> HealingReport {
         let text = try text()
         let tests = tests()
         let verdict = verdict()
@@ -134,12 +148,19 @@ extension Healer {
         return HealingReport(
             result: verdict, goals: all, tests: tests, rounds: rounds, seconds: Self.rounded(whole), commandSeconds: Self.rounded(commands),
             indexSeconds: Self.rounded(index), ownSeconds: Self.rounded(max(0, whole - commands - index)), saved: try saved(), blockers: blocking,
-            proven: isProven,
+            failures: failures(), model: model, proven: isProven,
             changes: fixes.map { .init(round: $0.round, reason: $0.why, patches: $0.remedy?.patches ?? [], targets: $0.targets.map(\.name)) },
             quarantine: quarantined, notes: notes, diff: UnifiedDiff.text(original, text, name: Recipe.fileName), recipe: text)
     }
 
     private static func rounded(_ seconds: Double) -> Double { (seconds * 1000).rounded() / 1000 }
+
+    private func failures() -> [HealingReport.Output] {
+        lastFailures.sorted { $0.key < $1.key }.map { name, failure in
+            let lines = OutputText.shown(failure.output, last: HealingReport.Output.limit)
+            return .init(name: name, exit: failure.exitCode, lines: lines)
+        }
+    }
 
     private func tests() -> HealingReport.Tests {
         let counted = runs.values.filter { $0.goal.kind == .test }.compactMap { run in run.summary.map { (run, $0) } }
@@ -173,7 +194,8 @@ extension Healer {
         let isEach = folders.values.allSatisfy { runs in
             let best = runs.filter(\.outcome.isReached).compactMap { $0.summary?.ran }.max() ?? 0
             let worst = runs.filter { !$0.outcome.isReached }.compactMap { $0.summary?.ran }.max() ?? 0
-            return best > 0 && worst <= best
+            // Those that were left out by name fail in any other way to run them too.
+            return best > 0 && worst <= best + quarantined.count
         }
         return !tests.isEmpty && isEach
     }
@@ -204,13 +226,16 @@ extension Healer {
             found = tests.prefix(5).map { Blocker($0, "the test fails with everything present: mend or skip it", .upstream) }
         }
         let first = failing.first { $0.run?.goal.kind == .test } ?? failing.first
-        if found.isEmpty, verdict == .blocked || first?.run?.outcome == .nothingRan {
+        if let late = lateness() { found.append(late) }
+        if found.isEmpty {
             if let first {
                 let last = first.failure.output.split(separator: "\n").last.map(String.init) ?? "it printed nothing"
                 let isLate = first.failure.exitCode == 124
                 found = [
                     isLate
-                        ? Blocker("time", first.target.name, last, "give it more time with --budget, or find what it waits for", .repositoryOwner)
+                        ? Blocker(
+                            "time", first.target.name, "it ran \(Self.rounded((first.run?.duration ?? .zero) / .seconds(1))) s, and said last: \(last)",
+                            "raise its `timeout` and --budget, or find what it waits for", .repositoryOwner)
                         : first.run?.outcome == .nothingRan
                             ? Blocker("tests", first.target.name, last, "name a runner that says how many tests ran: none may have", .repositoryOwner)
                             : Blocker(
@@ -220,11 +245,32 @@ extension Healer {
             } else if runs.isEmpty, draft?.checks.isEmpty ?? false {
                 let fix = "write `checks:` into a recipe, or tests into the repository"
                 found = [Blocker("tests", "checks", "nothing in the repository says what ought to work", fix, .repositoryOwner)]
+            } else if !runs.values.contains(where: { $0.goal.kind == .test }) {
+                let fix = "write a check with the command that runs the tests into a recipe"
+                found = [Blocker("tests", "checks", "nothing in the repository says how its tests are run", fix, .repositoryOwner)]
             } else {
-                found = [Blocker("time", "budget", notes.last ?? "no goal ran", "give it more time with --budget", .repositoryOwner)]
+                found = [Blocker("proof", "recipe", notes.last ?? "it was not proven", "run autoinstall again with a larger --budget", .repositoryOwner)]
             }
         }
         return found
+    }
+
+    /// That the time was over, and in what.
+    private func lateness() -> Blocker? {
+        guard ContinuousClock.now >= deadline else { return nil }
+        let budget = options.budget.formatted(.units(allowed: [.minutes, .seconds], width: .narrow))
+        guard let interrupted else {
+            if let late = failing.first(where: { $0.failure.exitCode == 124 }) {
+                let seconds = Self.rounded((late.run?.duration ?? .zero) / .seconds(1))
+                let fix = "give it a --budget of more than \(budget), or find what it waits for"
+                return Blocker("time", late.target.name, "it had run \(seconds) s when \(budget) were over: \(late.failure.lastLine)", fix, .repositoryOwner)
+            }
+            return Blocker(
+                "time", "budget", runs.isEmpty ? "\(budget) were over before a goal began" : "nothing of \(budget) was left for the proof",
+                "run it again with a --budget of more than \(budget)", .repositoryOwner)
+        }
+        let fix = "give it a --budget of more than \(budget), or find what the \(interrupted.phase.rawValue) waits for"
+        return Blocker("time", "\(interrupted.phase.rawValue) \(interrupted.name)", "\(budget) were over in the \(interrupted)", fix, .repositoryOwner)
     }
 
     private func saved() throws -> HealingReport.Saved {

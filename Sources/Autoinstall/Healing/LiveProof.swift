@@ -90,8 +90,8 @@ public struct LiveProof {
             try proof.append(["checks"], .map([("name", .scalar("mended \(index + 1)")), ("run", .script(probe))]), why: "for the proof alone")
         }
         tell("proof: every step from the base on, \(probes.count) probes and all checks")
-        var spent = Duration.zero
-        let attempt = try workbench.attempt(try read(proof.text), goals: [:], fromClean: true, deadline: deadline, spent: &spent)
+        var meter = Meter()
+        let attempt = try workbench.attempt(try read(proof.text), goals: [:], fromClean: true, deadline: deadline, meter: &meter)
         if let broken = attempt.broken { return "\(broken.target.name) ended with \(broken.exit)" }
         let bad = attempt.runs.filter { !$0.outcome.isReached }.map(\.goal.name)
         return bad.isEmpty ? nil : "not reached: \(bad.joined(separator: ", "))"

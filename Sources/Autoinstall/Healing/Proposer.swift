@@ -10,4 +10,11 @@ public protocol Proposer: Sendable {
     ///   - recipe: the recipe's text as it is now.
     /// - Throws: anything: the loop tells it once, and goes on without.
     func proposals(for failure: Failure, recipe: String) async throws -> [Remedy]
+
+    /// What asking has cost so far; nil where it costs nothing.
+    var spending: ModelProposer.Spent? { get async }
+}
+
+extension Proposer {
+    public var spending: ModelProposer.Spent? { get async { nil } }
 }

@@ -52,6 +52,11 @@ public enum Quarantine {
                 return nil
             }
             return "export TESTOPTS=\(ShellQuote.word("--exclude=/^(\(tests.joined(separator: "|")))$/"))\n\(command)"
+        case .mocha:
+            // What follows `--` gets to the end of the script that npm runs.
+            guard command.hasPrefix("npm test") || command.hasPrefix("npx mocha") else { return nil }
+            let titles = tests.map { String($0.map { $0.isLetter || $0.isNumber || $0 == " " ? $0 : "." }) }
+            return "\(command)\(command.hasPrefix("npm ") ? " --" : "") --invert --grep \(ShellQuote.word("^(\(titles.joined(separator: "|")))$"))"
         default: return nil
         }
     }

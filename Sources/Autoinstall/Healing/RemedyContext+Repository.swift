@@ -6,7 +6,11 @@ extension RemedyContext {
         self.init(
             knowledge: knowledge, suite: Self.suite(of: recipe), workspace: recipe.workspace.path, files: Set(repository.files.map(\.path)),
             ownNames: ["python": Self.pythonNames(repository), "node": Self.nodeName(repository)],
-            declared: ["python": Self.pythonRequirements(repository, found), "node": Self.nodeDependencies(repository), "ruby": Self.gems(repository)],
+            declared: [
+                "python": Self.pythonRequirements(repository, found), "node": Self.nodeDependencies(repository), "ruby": Self.gems(repository),
+                "go": Self.goModules(repository), "haskell": Self.haskellPackages(repository), "rust": Self.crates(repository),
+                "perl": Self.perlModules(repository), "java": Self.artifacts(repository),
+            ],
             checkedSecrets: Set(recipe.secrets.filter(\.isRequired).map(\.name)))
     }
 
@@ -78,10 +82,95 @@ extension RemedyContext {
         return all
     }
 
-    private static let gem = Pattern(known: #"^\s*(?:gem|\w+\.add(?:_development|_runtime)?_dependency)[ (]+["']([\w./-]+)["']"#)
+    /// `gem "x"`, `s.add_dependency("x")`, and `%q<x>` as RubyGems itself writes it.
+    private static let gem = Pattern(
+        known: #"^\s*(?:gem|\w+\.add(?:_development|_runtime)?_dependency)[ (]+(?:["']|%q<)([\w./-]+)["'>]"#)
 
     private static func gems(_ repository: Repository) -> [String: String] {
         let sources = (repository.files(matching: "Gemfile") + repository.files(matching: "*.gemspec")).compactMap { repository.text($0.path) }
         return Dictionary(sources.flatMap { $0.matches(gem) }.map { ($0.groups[1], $0.groups[1]) }) { first, _ in first }
+    }
+
+    private static let goModule = Pattern(known: #"^\s*(?:require\s+)?([\w.~-]+(?:/[\w.~-]+)+)\s+v\d\S*\s*(?://.*)?$"#)
+
+    private static func goModules(_ repository: Repository) -> [String: String] { names(repository.files(matching: "go.mod"), repository, goModule) }
+
+    private static func names(_ files: [Repository.File], _ repository: Repository, _ pattern: Pattern) -> [String: String] {
+        let found = files.compactMap { repository.text($0.path) }.flatMap { $0.matches(pattern) }.map { ($0.groups[1], $0.groups[1]) }
+        return Dictionary(found) { first, _ in first }
+    }
+
+    /// A field of a Cabal file goes on in the lines that are indented more than its name.
+    private static func haskellPackages(_ repository: Repository) -> [String: String] {
+        var all: [String: String] = [:]
+        for source in repository.files(matching: "*.cabal").prefix(20).compactMap({ repository.text($0.path) }) {
+            var depth: Int?
+            for line in source.text.split(whereSeparator: \.isNewline) {
+                let indent = line.prefix { $0 == " " }.count
+                var rest = line.drop { $0 == " " }
+                if rest.isEmpty || rest.hasPrefix("--") { continue }
+                if rest.lowercased().hasPrefix("build-depends") {
+                    depth = indent
+                    rest = rest.drop { $0 != ":" }.dropFirst()
+                } else if let current = depth, indent <= current {
+                    depth = nil
+                }
+                if depth == nil { continue }
+                for item in rest.split(separator: ",") {
+                    let name = String(item.drop { $0 == " " }.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") })
+                    if name.first?.isLetter == true { all[name] = name }
+                }
+            }
+        }
+        return all
+    }
+
+    private static func crates(_ repository: Repository) -> [String: String] {
+        var all: [String: String] = [:]
+        for source in repository.files(matching: "**/Cargo.toml").prefix(20).compactMap({ repository.text($0.path) }) {
+            // A manifest that cannot be read declares nothing, and Cargo will say so.
+            guard let manifest = try? TOMLText.read(source) else { continue }
+            for key in ["dependencies", "dev-dependencies", "build-dependencies"] { for entry in manifest[key]?.entries ?? [] { all[entry.key] = entry.key } }
+        }
+        return all
+    }
+
+    /// `requires "X::Y"` of a cpanfile, and `"X::Y" => 1` or `"X::Y" : 1` of what CPAN's own tools write.
+    private static let perlModule = Pattern(
+        known: #"^\s*(?:\w*requires\s+["']?([A-Z]\w*(?:::\w+)*)|["']?([A-Z]\w*(?:::\w+)*)["']?\s*(?:=>|:)\s*["']?v?\d[\d._]*["']?\s*,?\s*$)"#)
+
+    private static func perlModules(_ repository: Repository) -> [String: String] {
+        var all: [String: String] = [:]
+        for source in ["cpanfile", "META.json", "META.yml", "Makefile.PL", "Build.PL"].compactMap(repository.text) {
+            for match in source.matches(perlModule) {
+                let name = match.groups[1].isEmpty ? match.groups[2] : match.groups[1]
+                // What a manifest says in capitals is a key of its own.
+                if name.contains(where: \.isLowercase) || name == "DBI" { all[name] = name }
+            }
+        }
+        return all
+    }
+
+    private static let artifact = Pattern(known: #"<(dependency|/dependency|groupId|artifactId)>(?:\s*([\w.-]+)\s*</)?"#)
+
+    /// `group:artifact` of what a pom depends on, its plugins aside.
+    private static func artifacts(_ repository: Repository) -> [String: String] {
+        var all: [String: String] = [:]
+        for source in repository.files(matching: "**/pom.xml").prefix(20).compactMap({ repository.text($0.path) }) {
+            var isInside = false
+            var group: String?
+            for match in source.matches(artifact) {
+                switch match.groups[1] {
+                case "dependency": (isInside, group) = (true, nil)
+                case "/dependency": isInside = false
+                case "groupId": group = match.groups[2]
+                default:
+                    guard isInside, let owner = group, !owner.isEmpty, !match.groups[2].isEmpty else { continue }
+                    all["\(owner):\(match.groups[2])"] = match.groups[2]
+                    group = nil
+                }
+            }
+        }
+        return all
     }
 }

@@ -10,6 +10,8 @@ final class StepJournal: BuildReporter {
         var failed: Int?
         var cached: Set<Int> = []
         var spent = Duration.zero
+        var names: [String] = []
+        var goal: (name: String, started: ContinuousClock.Instant)?
     }
 
     /// Of one step's output, in bytes; what came first goes when there is more.
@@ -23,6 +25,9 @@ final class StepJournal: BuildReporter {
     func report(_ event: BuildEvent) {
         state.withLock { state in
             switch event {
+            case .planned(_, let steps): state.names = steps
+            case .checkStarted(let name): state.goal = (name, .now)
+            case .checkFinished: state.goal = nil
             case .started(let step, _):
                 // A layer of packages starts twice: to find versions, and to install them.
                 let now = ContinuousClock.now
@@ -50,6 +55,16 @@ final class StepJournal: BuildReporter {
     /// The step that failed, by its place in the plan, and what it printed.
     var failure: (step: Int, output: String)? {
         state.withLock { state in state.failed.map { ($0, (state.lines[$0] ?? []).joined(separator: "\n")) } }
+    }
+
+    /// The goal, or else the step, that began and has not ended.
+    var running: Meter.Interrupted? {
+        state.withLock { state in
+            if let goal = state.goal { return .init(phase: .goal, name: goal.name, duration: .now - goal.started) }
+            guard let (step, started) = state.started.max(by: { $0.value < $1.value }) else { return nil }
+            let name = state.names.indices.contains(step) ? state.names[step] : "\(step + 1)"
+            return .init(phase: .step, name: name, duration: .now - started)
+        }
     }
 
     /// How many steps were found made.

@@ -49,17 +49,21 @@ public struct Workbench: Sendable {
     ///   - fromClean: every step runs, whatever is cached.
     ///   - startsNear: whether packages may go on from another recipe's layer.
     ///   - limit: how long one goal may take, whatever its check says.
-    ///   - spent: gets what package managers, steps and goals took, also when this throws.
+    ///   - meter: gets what package managers, steps and goals took, also when this throws, and then what was running.
     func attempt(
         _ recipe: Recipe, goals: [String: Goal], skipping: Set<String> = [], fromClean: Bool = false, startsNear: Bool = false,
-        deadline: ContinuousClock.Instant,
-        limit: Duration? = nil, spent: inout Duration,
+        deadline: ContinuousClock.Instant, limit: Duration? = nil, meter: inout Meter,
         isNeedless: (Goal, [GoalRunner.Run]) -> Bool = { _, _ in false }
     ) throws -> Attempt {
         var attempt = Attempt()
         let journal = StepJournal(reporter)
         var inGoals = Duration.zero
-        defer { spent += journal.spent + inGoals }
+        meter.interrupted = nil
+        var hasEnded = false
+        defer {
+            if !hasEnded { meter.interrupted = journal.running }
+            meter.spent += journal.spent + inGoals
+        }
         var options = PlanRunner.Options()
         options.ignoresCache = fromClean
         options.startsNear = startsNear && !fromClean
@@ -75,10 +79,11 @@ public struct Workbench: Sendable {
             attempt.builtSteps = made.steps.count { !$0.isCached }
         } catch let error as BuildError where error.code == "stepFailed" {
             attempt.broken = try broken(error, journal, plan)
+            hasEnded = true
             return attempt
         }
         attempt.image = image
-        let runner = runner(deadline, limit)
+        let runner = runner(journal, deadline, limit)
         let checks = recipe.checks.filter { !skipping.contains($0.name) }.map { (check: $0, goal: goals[$0.name]) }
         let began = ContinuousClock.now
         do {
@@ -90,6 +95,7 @@ public struct Workbench: Sendable {
             throw error
         }
         inGoals = attempt.runs.reduce(.zero) { $0 + $1.duration }
+        hasEnded = true
         return attempt
     }
 
@@ -99,7 +105,7 @@ public struct Workbench: Sendable {
     func trial(
         _ check: Recipe.Check, _ goal: Goal?, after script: String, _ image: Image, _ recipe: Recipe, deadline: ContinuousClock.Instant, limit: Duration
     ) throws -> GoalRunner.Run? {
-        try runner(deadline, limit).run(check, goal, after: script, image, recipe)
+        try runner(reporter, deadline, limit).run(check, goal, after: script, image, recipe)
     }
 
     /// Runs one check of an image, and sees what it looks for in vain.
@@ -108,10 +114,10 @@ public struct Workbench: Sendable {
     func trace(
         _ check: Recipe.Check, _ goal: Goal?, _ image: Image, _ recipe: Recipe, deadline: ContinuousClock.Instant, limit: Duration
     ) throws -> (run: GoalRunner.Run, record: TraceRecord)? {
-        try runner(deadline, limit).trace(check, goal, image, recipe)
+        try runner(reporter, deadline, limit).trace(check, goal, image, recipe)
     }
 
-    private func runner(_ deadline: ContinuousClock.Instant, _ limit: Duration?) -> GoalRunner {
+    private func runner(_ reporter: any BuildReporter, _ deadline: ContinuousClock.Instant, _ limit: Duration?) -> GoalRunner {
         GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
     }
 

@@ -92,10 +92,9 @@ public struct IndexedPackages: PackageKnowledge {
             KnowledgeKey(.cmake, small), KnowledgeKey(.pkgConfig, name), KnowledgeKey(.pkgConfig, small), KnowledgeKey(.pkgConfig, "lib" + small),
             KnowledgeKey(.library, "lib\(name).so"), KnowledgeKey(.library, "lib\(small).so"),
         ]
-        for key in tries {
-            let found = packages(key)
-            if !found.isEmpty { return found }
-        }
+        // Some packages carry what finds another one, or a copy of it: one that is called so goes before them.
+        let found = tries.map { packages($0) }.filter { !$0.isEmpty }
+        if let first = found.first { return found.first { $0[0].contains(small) } ?? first }
         return fallingBack(.cmakeFinder, small, common.packages(forCMake: name))
     }
 

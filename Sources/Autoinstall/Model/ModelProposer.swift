@@ -26,6 +26,7 @@ public actor ModelProposer: Proposer {
     }
 
     public private(set) var spent = Spent()
+    public var spending: Spent? { spent }
 
     private let client: ModelClient
     private let prompt: ModelPrompt
@@ -43,6 +44,18 @@ public actor ModelProposer: Proposer {
     init(_ client: ModelClient, budget: Budget = Budget(), known: [String] = [], environment: [String: String] = [:]) {
         (self.client, self.budget, self.known) = (client, budget, known)
         prompt = ModelPrompt(environment: environment, key: client.endpoint.key)
+    }
+
+    /// What a model is told of a repository beside the failure: its kinds, and what lies at its root.
+    public static func facts(_ folder: String, home: String) throws -> [String] {
+        let repository = try Repository(root: folder)
+        let projects = try Probe(home: home).run(repository).projects
+        let kinds = projects.map { $0.folder.isEmpty ? $0.ecosystem.name : "\($0.ecosystem.name) in \($0.folder)" }
+        let names = Set(repository.files.compactMap { file in file.path.split(separator: "/").first.map { file.path.contains("/") ? "\($0)/" : String($0) } })
+        return [
+            "kinds of project: \(kinds.isEmpty ? "none that is known" : kinds.joined(separator: ", "))",
+            "at its root: \(names.sorted().prefix(80).joined(separator: " "))",
+        ]
     }
 
     /// - Throws: ``AutoinstallError`` `modelBudget` when nothing is left to spend; `modelRefused` when all that was proposed is refused, also at a second

@@ -74,7 +74,7 @@ struct AutoinstallCommand: ParsableCommand {
         (options.rounds, options.budget, options.usesPackaging) = (maxRounds, try DurationArgument.parse(budget), useDistroPackaging)
         let original = try FileManager.default.fileExists(atPath: file) ? Recipe.text(of: file) : nil
         if let original { _ = try read(original) }
-        let proposer = try ModelEndpoint(model: model).map { ModelProposer($0) }
+        let proposer = try ModelEndpoint(model: model).map { ModelProposer($0, known: try ModelProposer.facts(folder, home: global.homeFolder)) }
         var report = try withWorkbench(options.budget) { bench in
             var healer = Healer(
                 folder, home: global.homeFolder, original: original, workbench: bench, options: options, proposer: proposer, read: read
