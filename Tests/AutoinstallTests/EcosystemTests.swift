@@ -90,6 +90,19 @@ import Testing
         }
     }
 
+    @Test("what a program that is a shell script calls is needed, also by a variable; what a script beside another program calls may be for its releases")
+    func scripts() throws {
+        let script = "#!/bin/sh\nGPG=\"gpg\"\nWHO=nobody\n$GPG --version\ntree .\n"
+        func tools(_ files: [String: String]) throws -> Set<String> {
+            try withRepository(files) { repository in
+                Set(try Probe().run(repository).findings.compactMap { if case .tool(let name) = $0.subject { name } else { nil } })
+            }
+        }
+        #expect(try tools(["src/vault.sh": script, "Makefile": "test:\n\tsh ./t\n"]).isSuperset(of: ["gpg", "tree"]))
+        #expect(try tools(["src/vault.sh": script, "src/main.c": "int main(void) { return 0; }\n"]).isDisjoint(with: ["gpg", "tree"]))
+        #expect(try tools(["scripts/sign.sh": script]).isDisjoint(with: ["gpg", "tree"]))
+    }
+
     @Test("a repository of many files and folders is not looked through again for each of its ecosystems")
     func many() throws {
         var files: [String: String] = [:]

@@ -43,6 +43,7 @@ import Testing
     func drafts() throws {
         let knowledge = DraftKnowledge(try KnowledgeFixture.packages())
         #expect(knowledge.packages(forPkgConfig: "libxml-2.0") == ["libxml2-dev"] && knowledge.packages(forCMake: "Qt5Core") == ["qtbase5-dev"])
+        #expect(knowledge.packages(forCMake: "CppUnit") == ["libcppunit-dev"])
         #expect(knowledge.packages(forFile: "glib.h") == KnownPackages().packages(forFile: "glib.h") && knowledge.packages(forCommand: "fortune").isEmpty)
     }
 }

@@ -11,7 +11,8 @@ struct DraftKnowledge: PackageKnowledge {
     func packages(forPkgConfig name: String) -> [String] { Array(index.packages(forPkgConfig: name).prefix(1)) }
     func packages(forCMake name: String) -> [String] {
         let known = common.packages(forCMake: name)
-        return known.isEmpty ? Array(index.packages(KnowledgeKey(.cmake, name.lowercased())).prefix(1)) : known
+        if !known.isEmpty || index.packages(KnowledgeKey(.cmake, name.lowercased())).isEmpty { return known }
+        return Array(index.packages(forCMake: name).prefix(1))
     }
     func packages(forCommand name: String) -> [String] { common.packages(forCommand: name) }
     func packages(forPythonDistribution name: String) -> [String] { common.packages(forPythonDistribution: name) }
