@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// A child of this process that goes on with `body`, without the 15 ms that starting a program takes; it ends with the code that `body` returns.
 ///
@@ -44,3 +45,15 @@ private nonisolated(unsafe) let titleRoom: (start: UnsafeMutablePointer<CChar>?,
 public func replaceDescriptor(_ number: Int32, with descriptor: Descriptor) throws {
     try check("replace", "descriptor \(number)") { dup2(descriptor.raw, number) }
 }
+
+/// Runs `body` in a thread of its own and waits for it: what a forked process does that will have several threads.
+///
+/// A `Mutex` names its holder by an id that each thread asks for once, and a forked process has that of the thread that forked it. Where such a holder is waited for, the kernel finds that
+/// the one who holds is not the one who is named, and both try again for ever. A new thread asks for its own.
+public func inOwnThread(_ body: @escaping @Sendable () -> Int32) throws -> Int32 {
+    let result = Atomic32()
+    try PlainThread { result.value.store(body(), ordering: .releasing) }.join()
+    return result.value.load(ordering: .acquiring)
+}
+
+private final class Atomic32: Sendable { let value = Atomic<Int32>(1) }

@@ -52,7 +52,9 @@ final class DiskServer: Sendable {
             close(descriptor)
             close(mine.descriptor.raw)
             setsid()
-            return Supervisor.main(ControlChannel(its), expecting: home)
+            let channel = ControlChannel(its)
+            // Without another thread there could be none that serve the disk either.
+            return (try? inOwnThread { Supervisor.main(channel, expecting: home) }) ?? 1
         }
         return First(pid: pid, channel: ControlChannel(mine))
     }

@@ -61,6 +61,15 @@ public enum Keeper {
             _ = clinux_prctl(PR_SET_CHILD_SUBREAPER, 1, 0)
             do { try writeSmallFile("/proc/self/oom_score_adj", "-900") } catch { log("cannot ask to be spared when memory is short: \(error)") }
             umask(0o022)
+            // The namespace is that of the process's first thread too, by which others look into it.
+            return try inOwnThread { live(job, handed, supervisor, report) }
+        } catch {
+            return fail(error, handed, supervisor, report)
+        }
+    }
+
+    private static func live(_ job: KeeperJob, _ handed: KeeperDescriptors, _ supervisor: DiskServer.First, _ report: ControlChannel) -> Int32 {
+        do {
             let session = try KeeperSession(job, handed, supervisor: supervisor)
             do {
                 try timed("bring up") { try session.bringUp() }
@@ -80,13 +89,18 @@ public enum Keeper {
             while session.command == nil { pause() }
             return 0
         } catch {
-            log("\(error)")
-            supervisor.end()
-            handed.lock = nil
-            // As above.
-            _ = try? report.send(KeeperAnswer(error: ErrorText(error)))
-            return 1
+            return fail(error, handed, supervisor, report)
         }
+    }
+
+    /// Tells its maker, and leaves nothing.
+    private static func fail(_ error: any Error, _ handed: KeeperDescriptors, _ supervisor: DiskServer.First, _ report: ControlChannel) -> Int32 {
+        log("\(error)")
+        supervisor.end()
+        handed.lock = nil
+        // A maker that has gone does not want to know.
+        _ = try? report.send(KeeperAnswer(error: ErrorText(error)))
+        return 1
     }
 
     /// Encodes and decodes what a keeper will: the first time takes milliseconds.
@@ -150,7 +164,9 @@ public enum Keeper {
 }
 
 /// What a keeper's maker hands it, each to be let go as soon as it is not needed: others wait for the lock, and for the end of the command's output.
-final class KeeperDescriptors {
+///
+/// The keeper's first thread hands it to the one that it lives in, and touches it no more.
+final class KeeperDescriptors: @unchecked Sendable {
     var log: Descriptor?
     /// The machine's, held along with its maker until the machine is up: nobody clears away what is just being made.
     var lock: Descriptor?
