@@ -93,27 +93,8 @@ public final class ChunkStore: Sendable {
             if frames.last?.last?.frameKey == location.frameKey { frames[frames.count - 1].append(location) } else { frames.append([location]) }
         }
         let wanted = frames
-        askFor(wanted.compactMap(\.first))
         spread(wanted.count, min(2, allCores().count)) { index, _ in
             for location in wanted[index] { do { try verify(location, frame(location)) } catch {} }
-        }
-    }
-
-    /// Lets the kernel begin to read frames, so that the disk works while others are decompressed; what lies together is asked for together.
-    private func askFor(_ frames: [ChunkLocation]) {
-        /// What lies between two frames that are asked for in one piece.
-        let gap: Int64 = 64 << 10
-        var next = frames[...]
-        while let first = next.popFirst() {
-            // A damaged index may say anything.
-            var end = first.offset &+ Int64(first.length)
-            while let frame = next.first, frame.pack == first.pack, frame.offset >= end, frame.offset <= end &+ gap {
-                end = frame.offset &+ Int64(frame.length)
-                next.removeFirst()
-            }
-            // Only a hint: who reads the frame tells what is wrong with its pack.
-            guard let pack = try? pack(first.pack) else { continue }
-            _ = posix_fadvise(pack.file.raw, off_t(first.offset), off_t(end &- first.offset), POSIX_FADV_WILLNEED)
         }
     }
 
