@@ -15,8 +15,24 @@ import Testing
         let pid = try forkChild {
             let code = try? inOwnThread {
                 let shared = Counter()
-                func count() { for _ in 0..<200 { shared.value.withLock { $0 += 1; usleep(100) } } }
-                guard let other = try? PlainThread({ for _ in 0..<200 { shared.value.withLock { $0 += 1; usleep(100) } } }) else { return 2 }
+                func count() {
+                    for _ in 0..<200 {
+                        shared.value.withLock {
+                            $0 += 1
+                            usleep(100)
+                        }
+                    }
+                }
+                guard
+                    let other = try? PlainThread({
+                        for _ in 0..<200 {
+                            shared.value.withLock {
+                                $0 += 1
+                                usleep(100)
+                            }
+                        }
+                    })
+                else { return 2 }
                 count()
                 other.join()
                 return shared.value.withLock { $0 } == 400 ? 0 : 3
