@@ -90,7 +90,7 @@ extension Healer {
             guard let (lack, registry) = found, unreachable.insert(registry).inserted else { continue }
             let text = try text()
             let planner = try remedies(for: try read(text))
-            if !blockers.contains(where: { $0.key == LackKey(lack) }) { blockers.append((LackKey(lack), item.target, planner.advice(for: lack).blocker)) }
+            block(lack, item.target, planner.advice(for: lack).blocker)
             let replacement = planner.distribution(insteadOf: registry, for: lack)
             if let replacement, let (fix, _) = try fix(replacement.remedy, item.target, text) {
                 tell("  trying: \(fix.why)")
@@ -214,7 +214,13 @@ extension Healer {
     mutating func block(secret name: String, _ evidence: String) {
         let lack = Lack(.secret, name, evidence: evidence, rule: "stand-in")
         let fix = "give \(name) to the build (`--secret \(name)=env:\(name)`): no made-up value will do"
-        if !blockers.contains(where: { $0.key == LackKey(lack) }) { blockers.append((LackKey(lack), .step("secrets"), Blocker(lack, fix, .secretHolder))) }
+        block(lack, .step("secrets"), Blocker(lack, fix, .secretHolder))
+    }
+
+    /// Once for each lack, whoever tells it.
+    mutating func block(_ lack: Lack, _ target: Fix.Target, _ blocker: Blocker) {
+        let key = LackKey(lack)
+        if !blockers.contains(where: { $0.key == key }) { blockers.append((key, target, blocker)) }
     }
 
     /// Tests that skip what they lack, such as a service, pass without it: fewer that ran are a lack.

@@ -21,23 +21,22 @@ extension Healer {
         tell("  side by side: \(candidates.count) more remedies for \(lack)")
         let began = ContinuousClock.now
         defer { spent += ContinuousClock.now - began }
-        let (bench, goal, deadline, limit) = (workbench, goals[name], deadline, Self.quick * 4)
+        let (runner, goal) = (workbench.runner(deadline, Self.quick * 4), goals[name])
         let runs = SideBySide<GoalRunner.Run?>(candidates.count) { index, _ in
-            try bench.trial(check, goal, after: candidates[index].script, last.image, last.recipe, deadline: deadline, limit: limit)
+            try runner.run(check, goal, after: candidates[index].script, last.image, last.recipe)
         }.run(width: candidates.count)
-        var (helped, useless): ([Remedy], Set<[RecipePatch]>) = ([], [])
+        var helped: [Remedy] = []
         for (candidate, result) in zip(candidates, runs) {
             // What could not be installed here says nothing of the recipe.
             guard let run = try result.get() else { continue }
             if run.outcome.isReached || !look(run).lacks.contains(where: { LackKey($0) == key }) {
                 helped.append(candidate.remedy)
             } else {
-                useless.insert(candidate.remedy.patches)
                 tried.insert(Tried(key: key, patches: candidate.remedy.patches))
             }
         }
         let first = Set(helped.map(\.patches))
-        return helped + left.filter { !first.contains($0.patches) && !useless.contains($0.patches) }
+        return helped + left.filter { !first.contains($0.patches) && !tried.contains(Tried(key: key, patches: $0.patches)) }
     }
 
     /// A goal that takes longer is not traced: it takes several times as long.
@@ -54,7 +53,7 @@ extension Healer {
             tell("  once more, to see what it looks for: \(name)")
             let began = ContinuousClock.now
             defer { spent += ContinuousClock.now - began }
-            guard let found = try workbench.trace(check, goals[name], last.image, last.recipe, deadline: deadline, limit: Self.traceable * 4) else { continue }
+            guard let found = try workbench.runner(deadline, Self.traceable * 4).trace(check, goals[name], last.image, last.recipe) else { continue }
             var failure = item.failure
             (failure.missedFiles, failure.missedPrograms) = (found.record.missedFiles, found.record.missedPrograms)
             let told = Failing(target: item.target, failure: failure, lacks: lacks(failure), run: run)

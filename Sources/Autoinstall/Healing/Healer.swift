@@ -449,7 +449,7 @@ public struct Healer {
             if let made = try fix(remedy, target, text) { return made }
         }
         // A guess of ours that did not help blocks nobody.
-        if lack.rule != Self.asRoot, !blockers.contains(where: { $0.key == key }) { blockers.append((key, target, advice.blocker)) }
+        if lack.rule != Self.asRoot { block(lack, target, advice.blocker) }
         return nil
     }
 

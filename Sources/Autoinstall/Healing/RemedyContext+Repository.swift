@@ -87,8 +87,7 @@ extension RemedyContext {
         known: #"^\s*(?:gem|\w+\.add(?:_development|_runtime)?_dependency)[ (]+(?:["']|%q<)([\w./-]+)["'>]"#)
 
     private static func gems(_ repository: Repository) -> [String: String] {
-        let sources = (repository.files(matching: "Gemfile") + repository.files(matching: "*.gemspec")).compactMap { repository.text($0.path) }
-        return Dictionary(sources.flatMap { $0.matches(gem) }.map { ($0.groups[1], $0.groups[1]) }) { first, _ in first }
+        names(repository.files(matching: "Gemfile") + repository.files(matching: "*.gemspec"), repository, gem)
     }
 
     private static let goModule = Pattern(known: #"^\s*(?:require\s+)?([\w.~-]+(?:/[\w.~-]+)+)\s+v\d\S*\s*(?://.*)?$"#)

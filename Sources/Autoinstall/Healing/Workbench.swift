@@ -83,7 +83,7 @@ public struct Workbench: Sendable {
             return attempt
         }
         attempt.image = image
-        let runner = runner(journal, deadline, limit)
+        let runner = runner(deadline, limit, journal)
         let checks = recipe.checks.filter { !skipping.contains($0.name) }.map { (check: $0, goal: goals[$0.name]) }
         let began = ContinuousClock.now
         do {
@@ -99,26 +99,11 @@ public struct Workbench: Sendable {
         return attempt
     }
 
-    /// Runs one check in a machine of `image` that was changed by a script.
-    ///
-    /// - Returns: nil when the script failed.
-    func trial(
-        _ check: Recipe.Check, _ goal: Goal?, after script: String, _ image: Image, _ recipe: Recipe, deadline: ContinuousClock.Instant, limit: Duration
-    ) throws -> GoalRunner.Run? {
-        try runner(reporter, deadline, limit).run(check, goal, after: script, image, recipe)
-    }
-
-    /// Runs one check of an image, and sees what it looks for in vain.
-    ///
-    /// - Returns: nil when it cannot be traced.
-    func trace(
-        _ check: Recipe.Check, _ goal: Goal?, _ image: Image, _ recipe: Recipe, deadline: ContinuousClock.Instant, limit: Duration
-    ) throws -> (run: GoalRunner.Run, record: TraceRecord)? {
-        try runner(reporter, deadline, limit).trace(check, goal, image, recipe)
-    }
-
-    private func runner(_ reporter: any BuildReporter, _ deadline: ContinuousClock.Instant, _ limit: Duration?) -> GoalRunner {
-        GoalRunner(host: host, reporter: reporter, cancellation: cancellation, deadline: deadline, limit: limit)
+    /// - Parameters:
+    ///   - limit: how long one goal may take, whatever its check says.
+    ///   - journal: is told of the goals, if not the reporter itself.
+    func runner(_ deadline: ContinuousClock.Instant, _ limit: Duration?, _ journal: StepJournal? = nil) -> GoalRunner {
+        GoalRunner(host: host, reporter: journal ?? reporter, cancellation: cancellation, deadline: deadline, limit: limit)
     }
 
     private func broken(_ error: BuildError, _ journal: StepJournal, _ plan: Plan) throws -> Broken {
